@@ -1,0 +1,1 @@
+"""What contains untrusted things: the lowest floor of the package."""
