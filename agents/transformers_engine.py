@@ -1,0 +1,295 @@
+"""The in-process engine: continuous batching over a ``transformers`` model, one key-value cache per live session.
+
+Every :meth:`TransformersEngine.step` is one packed forward that holds the next token of all sequences being sampled and
+the new context of those that were just submitted, so episodes of unequal length never wait for each other.  A session's
+context is prefilled once: later turns append to its cache, and a session whose context begins like another's copies that
+part instead of computing it (the shared prompt of a group is prefilled once).
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from typing import Literal
+
+import numpy as np
+import torch
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from .engine import Capabilities, Completion, Request, Sampling, Session
+from .packed import KVCache, Packing, hidden_states, logits
+
+_SHORTEST_FORK = 16
+"""Below this many shared tokens a copy costs more than it saves."""
+
+
+class _Sequence:
+    """A live session: its context, how much of it is cached, and the request under way."""
+
+    __slots__ = ("cached", "ids", "length", "limit", "logprobs", "request", "sampled", "slot", "start", "uniforms")
+
+    def __init__(self, slot: int) -> None:
+        self.slot = slot
+        self.ids = np.zeros(256, np.int32)
+        self.length = 0
+        self.cached = 0
+        self.request: Request | None = None
+
+    def append(self, ids: np.ndarray) -> None:
+        end = self.length + len(ids)
+        if end > len(self.ids):
+            grown = np.zeros(max(end, 2 * len(self.ids)), np.int32)
+            grown[: self.length] = self.ids[: self.length]
+            self.ids = grown
+        self.ids[self.length : end] = ids
+        self.length = end
+
+    def begin(self, request: Request, max_context: int) -> None:
+        self.append(request.ids)
+        self.request = request
+        self.start = self.length
+        self.limit = min(request.sampling.max_tokens, max_context - self.length)
+        self.logprobs: list[float] = []
+        self.uniforms = np.random.default_rng(request.seed).random(request.sampling.max_tokens)
+
+    @property
+    def pending(self) -> np.ndarray:
+        """The ids that are not in the cache yet."""
+        return self.ids[self.cached : self.length]
+
+
+class TransformersEngine:
+    """Sampling from a packed ``transformers`` model (see :func:`palestra.agents.packed.load_model`).
+
+    Args:
+        model: the packed model; it may be shared with a trainer, which then calls :meth:`load` after each update.
+        tokenizer: needed for stop strings only.
+        slots: how many sessions may be live at once; later ones wait until one is released.
+        max_context: longest context in tokens; the model's own limit by default.
+        max_batch_tokens: most tokens in one forward, which bounds its memory.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase | None = None,
+        slots: int = 64,
+        max_context: int | None = None,
+        max_batch_tokens: int = 8192,
+        version: int = 0,
+    ) -> None:
+        self.model = model
+        self.tokenizer = tokenizer
+        self.device = next(model.parameters()).device
+        own_limit = int(model.config.max_position_embeddings)
+        self.max_context = min(max_context or own_limit, own_limit)
+        self.capabilities = Capabilities(logprobs=True, load=True, images=False, max_context=self.max_context)
+        self.max_batch_tokens = max_batch_tokens
+        self.version = version
+        self.prefilled = 0
+        """Context tokens computed so far (not those copied from another session)."""
+        self.sampled = 0
+        self._cache = KVCache(slots)
+        self._free = list(range(slots))[::-1]
+        self._live: dict[Session, _Sequence] = {}
+        self._queue: deque[Request] = deque()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a request is queued or under way."""
+        return bool(self._queue) or any(sequence.request for sequence in self._live.values())
+
+    def submit(self, request: Request) -> None:
+        """Queue a request.
+
+        Raises:
+            ValueError: if its session has a request under way, has no new ids, or wants stop strings without a tokenizer.
+        """
+        live = self._live.get(request.session)
+        if (live and live.request) or any(queued.session == request.session for queued in self._queue):
+            raise ValueError(f"session {request.session!r} already has a request under way")
+        if not len(request.ids):
+            raise ValueError(f"a request must append at least one id (session {request.session!r})")
+        if request.sampling.stop and self.tokenizer is None:
+            raise ValueError("stop strings need an engine with a tokenizer")
+        self._queue.append(request)
+
+    def release(self, session: Session) -> None:
+        """Forget a session and what it has queued; an unknown one is ignored."""
+        self._queue = deque(request for request in self._queue if request.session != session)
+        sequence = self._live.pop(session, None)
+        if sequence is not None:
+            self._free.append(sequence.slot)
+
+    @torch.no_grad()
+    def load(self, weights: Iterable[tuple[str, torch.Tensor]], version: int) -> None:
+        """Copy named ``weights`` into the model; an empty iterable says that the shared model has changed.
+
+        Raises:
+            KeyError: if the model has no parameter of that name.
+        """
+        own = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
+        for name, tensor in weights:
+            own[name].copy_(tensor)
+        self.version = version
+        for sequence in self._live.values():
+            sequence.cached = 0
+
+    @torch.inference_mode()
+    def step(self) -> list[Completion]:
+        """One packed forward and one sampled token for every sequence that is complete in it.
+
+        Raises:
+            RuntimeError: if every slot is held by an idle session, so that nothing can go on.
+        """
+        finished = self._admit()
+        batch = self._select()
+        if not batch:
+            if self._queue and not finished:
+                raise RuntimeError(f"all {self._cache.slots} slots hold live sessions; release one, or make more slots")
+            return finished
+        taken = [self._share_prefix(sequence, batch) for sequence in batch]
+        ready = [sequence for sequence, ok in zip(batch, taken, strict=True) if ok]
+        ready.sort(key=lambda sequence: len(sequence.pending) > 1)
+        new = [len(sequence.pending) for sequence in ready]
+        packing = Packing(new, [s.cached for s in ready], [s.slot for s in ready], self._cache, self.device)
+        ids = torch.from_numpy(np.concatenate([s.pending for s in ready]).astype(np.int64)).to(self.device)
+        hidden = hidden_states(self.model, ids, packing)
+        last = torch.tensor(np.cumsum(new) - 1, device=self.device)
+        chosen, logprobs = self._sample(logits(self.model, hidden[last]), ready)
+        for sequence, count, token, logprob in zip(ready, new, chosen, logprobs, strict=True):
+            sequence.cached = sequence.length
+            self.prefilled += count if sequence.length == sequence.start else 0
+            self.sampled += 1
+            sequence.append(np.array([token], np.int32))
+            sequence.logprobs.append(logprob)
+            finish = self._finish(sequence, token)
+            if finish is not None:
+                finished.append(self._complete(sequence, finish))
+        return finished
+
+    def _admit(self) -> list[Completion]:
+        """Start queued requests while there are slots; give those that have no room in the context."""
+        full: list[Completion] = []
+        waiting: deque[Request] = deque()
+        for request in self._queue:
+            sequence = self._live.get(request.session)
+            if sequence is None:
+                if not self._free:
+                    waiting.append(request)
+                    continue
+                sequence = self._live[request.session] = _Sequence(self._free.pop())
+            sequence.begin(request, self.max_context)
+            if sequence.limit < 1:
+                full.append(self._complete(sequence, "context"))
+        self._queue = waiting
+        return full
+
+    def _select(self) -> list[_Sequence]:
+        """The sequences of the next forward: those being sampled, then prefills up to the token budget."""
+        active = [sequence for sequence in self._live.values() if sequence.request]
+        active.sort(key=lambda sequence: len(sequence.pending) > 1)
+        batch: list[_Sequence] = []
+        tokens = 0
+        for sequence in active:
+            tokens += len(sequence.pending)
+            if batch and tokens > self.max_batch_tokens:
+                break
+            batch.append(sequence)
+        return batch
+
+    def _share_prefix(self, sequence: _Sequence, batch: list[_Sequence]) -> bool:
+        """Copy the longest cached beginning that ``sequence`` shares with a live session.
+
+        False if it should wait a step, because a sequence earlier in the batch is about to compute more of it.
+        """
+        if sequence.cached or sequence.length < _SHORTEST_FORK:
+            return True
+        donor, shared, awaited = None, _SHORTEST_FORK - 1, _SHORTEST_FORK - 1
+        earlier = True
+        for other in self._live.values():
+            if other is sequence:
+                earlier = False
+                continue
+            common = self._common(sequence, other)
+            if min(common, other.cached) > shared:
+                donor, shared = other, min(common, other.cached)
+            if earlier and not other.cached and other in batch:
+                awaited = max(awaited, common)
+        if awaited > shared:
+            return False
+        if donor is not None:
+            # The last token is always computed, because its hidden state gives the next one.
+            shared = min(shared, sequence.length - 1)
+            self._cache.fork(donor.slot, sequence.slot, shared)
+            sequence.cached = shared
+        return True
+
+    @staticmethod
+    def _common(one: _Sequence, other: _Sequence) -> int:
+        """How many leading ids two contexts share."""
+        length = min(one.length, other.length)
+        differs = one.ids[:length] != other.ids[:length]
+        return int(differs.argmax()) if differs.any() else length
+
+    def _sample(self, scores: torch.Tensor, sequences: list[_Sequence]) -> tuple[list[int], list[float]]:
+        """Draw a token for each row of ``scores`` [n, vocabulary]; the tokens and their log-probabilities."""
+        samplings = [sequence.request.sampling for sequence in sequences if sequence.request]
+        draws = [sequence.uniforms[len(sequence.logprobs)] for sequence in sequences]
+        log_distribution = distribution(scores, samplings)
+        uniforms = torch.tensor(draws, dtype=torch.float64, device=scores.device)
+        cumulative = log_distribution.exp().double().cumsum(-1)
+        target = uniforms[:, None] * cumulative[:, -1:]
+        tokens = torch.searchsorted(cumulative, target, right=True).clamp_(max=scores.shape[1] - 1)
+        greedy = torch.tensor([sampling.temperature == 0 for sampling in samplings], device=scores.device)
+        tokens = torch.where(greedy, scores.argmax(-1), tokens[:, 0])
+        logprobs = log_distribution.gather(1, tokens[:, None])[:, 0]
+        return tokens.tolist(), logprobs.tolist()
+
+    def _finish(self, sequence: _Sequence, token: int) -> Literal["stop", "length", "context"] | None:
+        assert sequence.request is not None
+        sampling = sequence.request.sampling
+        if token in sampling.stop_ids:
+            return "stop"
+        count = len(sequence.logprobs)
+        if sampling.stop and self.tokenizer is not None:
+            # A stop string ends in the last token, so a tail that is longer than any of them is enough.
+            tail = sequence.ids[sequence.start : sequence.length][-(max(map(len, sampling.stop)) * 4 + 8) :]
+            text = self.tokenizer.decode(tail)
+            if any(stop in text for stop in sampling.stop):
+                return "stop"
+        if count >= sequence.limit:
+            return "length" if count >= sampling.max_tokens else "context"
+        return None
+
+    def _complete(self, sequence: _Sequence, finish: Literal["stop", "length", "context"]) -> Completion:
+        assert sequence.request is not None
+        ids = sequence.ids[sequence.start : sequence.length].copy()
+        logprobs = np.array(sequence.logprobs, np.float32)
+        completion = Completion(sequence.request.session, ids, logprobs, self.version, finish)
+        sequence.request = None
+        return completion
+
+
+def distribution(scores: torch.Tensor, samplings: list[Sampling]) -> torch.Tensor:
+    """Log-probabilities [n, vocabulary] of what each row of logits is sampled from; temperature 0 leaves them at 1."""
+    temperatures = [sampling.temperature or 1.0 for sampling in samplings]
+    if any(temperature != 1.0 for temperature in temperatures):
+        scores = scores / torch.tensor(temperatures, device=scores.device)[:, None]
+    log_distribution = scores.log_softmax(-1)
+    for row, sampling in enumerate(samplings):
+        if sampling.top_k or sampling.top_p < 1:
+            log_distribution[row] = _truncate(log_distribution[row], sampling.top_k, sampling.top_p)
+    return log_distribution
+
+
+def _truncate(logprobs: torch.Tensor, top_k: int, top_p: float) -> torch.Tensor:
+    """Keep the ``top_k`` likeliest tokens and the smallest set of probability ``top_p``; renormalise the rest away."""
+    ordered, order = logprobs.sort(descending=True, stable=True)
+    before = ordered.exp().double().cumsum(0) - ordered.exp().double()
+    keep = before < top_p
+    if top_k:
+        keep[top_k:] = False
+    kept = torch.full_like(logprobs, float("-inf"))
+    kept[order[keep]] = ordered[keep]
+    return kept.log_softmax(-1)
