@@ -1,0 +1,212 @@
+"""The learner: gradient steps on rows.  It knows no environment and no algorithm beyond the loss it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from ..agents.packed import Packing, hidden_states, logits
+from .losses import LOSSES, Clip, kl_penalty
+from .rows import Row, micro_batches
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW with a linear warm-up, then constant or decaying linearly to ``final`` of the rate over the run."""
+
+    learning_rate: float = 1e-6
+    weight_decay: float = 0.0
+    betas: tuple[float, float] = (0.9, 0.95)
+    warmup_steps: int = 0
+    final: float = 1.0
+    clip_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What one batch is trained on."""
+
+    loss: str = "clipped"
+    """Policy loss: one of palestra.training.losses.LOSSES."""
+    clip: Clip = field(default_factory=Clip)
+    epochs: int = 1
+    """Passes over each batch."""
+    minibatches: int = 1
+    """Optimiser steps per pass."""
+    kl: float = 0.0
+    """Weight of the divergence from the reference model (the weights that training began with)."""
+    entropy: float = 0.0
+    """Weight of an entropy bonus."""
+    max_batch_tokens: int = 8192
+    """Most ids in one forward, which bounds memory and changes nothing else."""
+
+
+@dataclass
+class _Forward:
+    """Per sampled token [tokens]: log-probability under the policy, entropy of its distribution, and the row's data."""
+
+    logprobs: Tensor
+    entropy: Tensor
+    old: Tensor
+    advantages: Tensor
+
+
+class Learner:
+    """Holds the policy and its optimiser.
+
+    Args:
+        model: a packed model (see :func:`palestra.agents.packed.load_model`).
+        total_steps: length of the run, for the learning rate's decay.
+        reference: frozen model for the KL penalty.
+        temperature: that of the sampling, so that both sides speak of the same distribution.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        optimizer: Optimizer,
+        objective: Objective,
+        total_steps: int,
+        reference: PreTrainedModel | None = None,
+        temperature: float = 1.0,
+    ) -> None:
+        if objective.loss not in LOSSES:
+            raise ValueError(f"unknown loss {objective.loss!r}: one of {', '.join(sorted(LOSSES))}")
+        if objective.kl and reference is None:
+            raise ValueError("a KL penalty needs a reference model")
+        self.model = model
+        self.objective = objective
+        self.settings = optimizer
+        self.total_steps = total_steps
+        self.reference = reference
+        self.temperature = temperature
+        self.device = next(model.parameters()).device
+        self.steps = 0
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(),
+            lr=optimizer.learning_rate,
+            betas=optimizer.betas,
+            weight_decay=optimizer.weight_decay,
+        )
+
+    def update(self, rows: Sequence[Row], generator: np.random.Generator) -> dict[str, float]:
+        """Train on a batch by policy gradient; its metrics.
+
+        ``generator`` shuffles the minibatches.  ``gap_max`` and ``gap_mean`` compare, before the first step, the learner's
+        log-probabilities with those recorded at sampling.
+        """
+        objective = self.objective
+        totals: dict[str, float] = {}
+        for epoch in range(objective.epochs):
+            order = generator.permutation(len(rows)) if objective.minibatches > 1 else np.arange(len(rows))
+            for number, chosen in enumerate(np.array_split(order, objective.minibatches)):
+                minibatch = [rows[index] for index in chosen]
+                count = sum(row.count for row in minibatch)
+                if not count:
+                    continue
+                for micro in micro_batches(minibatch, objective.max_batch_tokens):
+                    self._accumulate(micro, count, totals, first=epoch == 0 and number == 0)
+                totals["grad_norm"] = totals.get("grad_norm", 0.0) + self._step()
+        updates = objective.epochs * objective.minibatches
+        gaps = {key: totals.pop(key) for key in ("gap_max", "gap_mean") if key in totals}
+        return {key: value / updates for key, value in totals.items()} | gaps | {"learning_rate": self.rate()}
+
+    def imitate(self, rows: Sequence[Row]) -> float:
+        """One step of behaviour cloning on demonstrations; the mean cross-entropy per sampled token."""
+        count = sum(row.count for row in rows)
+        total = 0.0
+        for micro in micro_batches(rows, self.objective.max_batch_tokens):
+            loss = -self._forward(micro).logprobs.sum() / count
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        self._step()
+        return total
+
+    def rate(self) -> float:
+        """The learning rate of the next step."""
+        settings = self.settings
+        warm = min(1.0, (self.steps + 1) / settings.warmup_steps) if settings.warmup_steps else 1.0
+        done = min(1.0, self.steps / max(1, self.total_steps))
+        return settings.learning_rate * warm * (1 - done * (1 - settings.final))
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint needs beside the weights."""
+        return {"optimizer": self.optimizer.state_dict(), "steps": self.steps}
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from a :meth:`state`."""
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.steps = state["steps"]
+
+    def _forward(self, rows: Sequence[Row]) -> _Forward:
+        ids, packing, predicts, targets = pack_rows(rows, self.device)
+        scores = logits(self.model, hidden_states(self.model, ids, packing)[predicts])
+        log_distribution = (scores / self.temperature).log_softmax(-1)
+        logprobs = log_distribution.gather(1, targets[:, None])[:, 0]
+        entropy = -(log_distribution.exp() * log_distribution).sum(-1)
+        sampled = [row.sampled for row in rows]
+        old = np.concatenate([row.logprobs[mask] for row, mask in zip(rows, sampled, strict=True)])
+        advantages = np.concatenate([row.advantages[mask] for row, mask in zip(rows, sampled, strict=True)])
+        device = self.device
+        return _Forward(logprobs, entropy, torch.from_numpy(old).to(device), torch.from_numpy(advantages).to(device))
+
+    @torch.no_grad()
+    def _reference_logprobs(self, rows: Sequence[Row]) -> Tensor:
+        assert self.reference is not None
+        ids, packing, predicts, targets = pack_rows(rows, self.device)
+        scores = logits(self.reference, hidden_states(self.reference, ids, packing)[predicts])
+        return (scores / self.temperature).log_softmax(-1).gather(1, targets[:, None])[:, 0]
+
+    def _accumulate(self, rows: Sequence[Row], count: int, totals: dict[str, float], first: bool) -> None:
+        """Add the gradient of one micro-batch, as its share of a minibatch of ``count`` sampled tokens."""
+        objective = self.objective
+        out = self._forward(rows)
+        policy = LOSSES[objective.loss](out.logprobs, out.old, out.advantages, objective.clip).sum() / count
+        entropy = out.entropy.sum() / count
+        loss = policy - objective.entropy * entropy
+        shares = {"policy_loss": policy, "entropy": entropy}
+        if objective.kl:
+            kl = kl_penalty(out.logprobs, self._reference_logprobs(rows)).sum() / count
+            loss = loss + objective.kl * kl
+            shares["kl"] = kl
+        loss.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            gap = (out.logprobs - out.old).abs()
+            ratio = (out.logprobs - out.old).exp()
+            outside = (ratio < 1 - objective.clip.low) | (ratio > 1 + objective.clip.high)
+            shares["clip_fraction"] = outside.float().sum() / count
+            if first:
+                shares["gap_mean"] = gap.sum() / count
+                totals["gap_max"] = max(totals.get("gap_max", 0.0), gap.max().item())
+        for key, value in shares.items():
+            totals[key] = totals.get(key, 0.0) + value.item()
+
+    def _step(self) -> float:
+        """Apply the gradients that were accumulated; their norm before clipping.
+
+        Raises:
+            FloatingPointError: if they are not finite; the weights are then as before.
+        """
+        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm).item()
+        if not np.isfinite(norm):
+            raise FloatingPointError(f"the gradient's norm is {norm} at optimiser step {self.steps}")
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.rate()
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self.steps += 1
+        return norm
+
+
+def pack_rows(rows: Sequence[Row], device: torch.device) -> tuple[Tensor, Packing, Tensor, Tensor]:
+    """Rows side by side: ids [tokens], their packing, the places that predict a sampled id [sampled], and those ids."""
+    ids = torch.from_numpy(np.concatenate([row.ids for row in rows]).astype(np.int64)).to(device)
+    places = torch.from_numpy(np.flatnonzero(np.concatenate([row.sampled for row in rows]))).to(device)
+    return ids, Packing([len(row) for row in rows], device=device), places - 1, ids[places]

@@ -1,0 +1,232 @@
+"""Rolling out: many episodes at once, each a conversation between one environment and the engine.
+
+Every forward of the engine serves all episodes that wait for a token, whatever turn they are in.  Environments step in
+lanes of their own with a deadline: one that raises or hangs costs its episode, which then has no outcome.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium
+
+from ..agents.engine import Completion, Engine, Request, Sampling
+from ..agents.parser import Parser
+from ..agents.renderer import Renderer
+from ..sandbox.lane import Lane
+from ..trajectory import Observation, Status, Trajectory, Turn
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One episode to play: a numbered task of a split (or, for environments without tasks, a seed alone).
+
+    ``draw`` seeds the sampling: members of a group share everything else.
+    """
+
+    env_id: str
+    task: int | None
+    split: str | None
+    seed: int
+    draw: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class _Episode:
+    """A job in progress in a lane."""
+
+    job: Job
+    trajectory: Trajectory
+    lane: int
+    request: Request | None = None
+    observation: Observation = ""
+    call: Future[Any] | None = None
+    deadline: float = 0.0
+    turn: Turn | None = None
+
+
+class Rollout:
+    """Plays jobs with one policy.
+
+    Args:
+        make_env: makes an environment with text observations and actions; called once per lane.
+        concurrency: episodes alive at once.
+        max_turns: an episode that has not ended after so many turns is truncated.
+        timeout: seconds that an environment may take for a reset or a step.
+        lockstep: wait for every environment before the next forward, which makes batches, and with them the last bits of
+            training, reproducible.  Otherwise slow environments lag behind while the engine serves the others.
+    """
+
+    def __init__(
+        self,
+        make_env: Callable[[], gymnasium.Env[Any, Any]],
+        engine: Engine,
+        renderer: Renderer,
+        parser: Parser,
+        sampling: Sampling,
+        concurrency: int = 64,
+        max_turns: int = 30,
+        timeout: float = 60.0,
+        lockstep: bool = True,
+    ) -> None:
+        if not engine.capabilities.logprobs:
+            raise ValueError("rollouts for training need an engine that gives token ids and log-probabilities")
+        self.engine = engine
+        self.max_turns = max_turns
+        self._make_env = make_env
+        self._renderer = renderer
+        self._parser = parser
+        self._sampling = sampling
+        self._timeout = timeout
+        self._lockstep = lockstep
+        self._lanes = [Lane(f"environment-{number}") for number in range(concurrency)]
+        self._envs: dict[int, gymnasium.Env[Any, Any]] = {}
+
+    def collect(
+        self, jobs: Iterable[Job], on_finish: Callable[[Trajectory], None] = lambda trajectory: None
+    ) -> list[Trajectory]:
+        """Play all jobs; their trajectories in the order of the jobs.
+
+        Raises:
+            RuntimeError: if not one episode has an outcome, with the first one's error.
+        """
+        jobs = list(jobs)
+        trajectories = [Trajectory(job.env_id, job.task, job.seed, split=job.split) for job in jobs]
+        waiting = list(zip(jobs, trajectories, strict=True))[::-1]
+        free = list(range(len(self._lanes)))[::-1]
+        live: dict[int, _Episode] = {}
+        try:
+            while waiting or live:
+                while waiting and free:
+                    lane = free.pop()
+                    live[lane] = episode = _Episode(*waiting.pop(), lane)
+                    self._call(episode, self._reset, lane, episode.job)
+                if self.engine.busy:
+                    over = [live[c.session] for c in self.engine.step() if not self._act(live[c.session], c)]
+                else:
+                    over = []
+                over += [episode for episode in self._returned(live) if not self._observe(episode)]
+                for episode in over:
+                    self.engine.release(episode.lane)
+                    del live[episode.lane]
+                    free.append(episode.lane)
+                    on_finish(episode.trajectory)
+        finally:
+            for lane, episode in live.items():
+                self.engine.release(lane)
+                if episode.call is not None:
+                    self._abandon(lane)
+        if trajectories and not any(trajectory.status.scored for trajectory in trajectories):
+            raise RuntimeError(f"all {len(trajectories)} episodes failed; the first: {trajectories[0].error}")
+        return trajectories
+
+    def close(self) -> None:
+        """Close every environment in its own lane, and the lanes."""
+        for number, lane in enumerate(self._lanes):
+            if number in self._envs:
+                lane.submit(self._envs.pop(number).close)
+            lane.close()
+
+    def _call(self, episode: _Episode, function: Callable[..., Any], *args: Any) -> None:
+        episode.call = self._lanes[episode.lane].submit(function, *args)
+        episode.deadline = time.monotonic() + self._timeout
+
+    def _reset(self, lane: int, job: Job) -> tuple[Any, dict[str, Any]]:
+        if lane not in self._envs:
+            self._envs[lane] = self._make_env()
+        options = None if job.task is None else {"task": job.task, "split": job.split}
+        return self._envs[lane].reset(seed=job.seed, options=options)
+
+    def _abandon(self, lane: int) -> None:
+        """Leave a lane that may be stuck, and its environment, to themselves; a fresh lane takes the place."""
+        self._lanes[lane].close()
+        self._lanes[lane] = Lane(f"environment-{lane}")
+        self._envs.pop(lane, None)
+
+    def _returned(self, live: dict[int, _Episode]) -> list[_Episode]:
+        """The episodes whose environment has answered, raised or missed its deadline, in the order of their lanes."""
+        calls = {episode.call: episode for episode in live.values() if episode.call is not None}
+        if not calls:
+            return []
+        pending = set(calls)
+        if self._lockstep or not self.engine.busy:
+            until = ALL_COMPLETED if self._lockstep else FIRST_COMPLETED
+            while pending:
+                deadline = min(calls[call].deadline for call in pending)
+                _, pending = wait(pending, max(0.0, deadline - time.monotonic()), until)
+                pending = {call for call in pending if calls[call].deadline > time.monotonic()}
+                if not self._lockstep:
+                    break
+        now = time.monotonic()
+        return [episode for call, episode in calls.items() if call.done() or episode.deadline <= now]
+
+    def _observe(self, episode: _Episode) -> bool:
+        """Take in what the environment answered; False if the episode is over."""
+        call, trajectory, turn = episode.call, episode.trajectory, episode.turn
+        assert call is not None
+        episode.call = None
+        if not call.done():
+            trajectory.status, trajectory.error = Status.TIMEOUT, f"no answer within {self._timeout:g} s"
+            self._abandon(episode.lane)
+        elif (error := call.exception()) is not None:
+            # Whatever an environment raises is its own failure: never the agent's, and never a reward.
+            trajectory.status, trajectory.error = Status.FAULT, f"{type(error).__name__}: {error}"
+            self._abandon(episode.lane)
+        if trajectory.error is not None:
+            logger.warning("task %s (%s): %s", trajectory.task, trajectory.env_id, trajectory.error)
+            return False
+        if turn is None:
+            episode.observation, info = call.result()
+            ids = self._renderer.start(_with_feedback(episode.observation, info))
+        else:
+            episode.observation, reward, terminated, truncated, info = call.result()
+            turn.reward, turn.info = float(reward), info
+            if terminated or truncated or len(trajectory.turns) >= self.max_turns:
+                trajectory.status = Status.TERMINATED if terminated else Status.TRUNCATED
+                trajectory.final_observation = episode.observation
+                return False
+            ids = self._renderer.extend(turn.action_ids, _with_feedback(episode.observation, info))
+        draw = (*episode.job.draw, len(trajectory.turns))
+        episode.request = Request(episode.lane, ids, self._sampling, draw)
+        self.engine.submit(episode.request)
+        return True
+
+    def _act(self, episode: _Episode, completion: Completion) -> bool:
+        """Hand what was sampled to the environment; False if the context left no room to sample anything."""
+        assert episode.request is not None
+        if not len(completion.ids):
+            episode.trajectory.final_observation = episode.observation
+            return False
+        parsed = self._parser.parse(completion.ids)
+        episode.turn = Turn(
+            observation=episode.observation,
+            action=parsed.action,
+            context_ids=episode.request.ids,
+            action_ids=completion.ids,
+            logprobs=completion.logprobs,
+            version=completion.version,
+        )
+        episode.trajectory.turns.append(episode.turn)
+        self._call(episode, self._step, episode.lane, parsed.action)
+        return True
+
+    def _step(self, lane: int, action: str) -> Any:
+        return self._envs[lane].step(action)
+
+
+def _with_feedback(observation: Observation, info: dict[str, Any]) -> Observation:
+    """What the agent is shown: the observation, after what the environment said about an invalid action."""
+    feedback = info.get("feedback")
+    if not feedback:
+        return observation
+    if isinstance(observation, str):
+        return f"{feedback}\n{observation}"
+    return {**observation, "text": f"{feedback}\n{observation['text']}"}
+
