@@ -7,9 +7,11 @@ SHELL := bash
 VENV := .venv
 BIN := $(VENV)/bin
 SITE := build/wheel-site
+# The tests find the unpacked wheel before the editable install, so that what the wheel lacks is missing.
+ON_WHEEL := PALESTRA_TEST_WHEEL=$(SITE) PYTHONPATH="$(CURDIR)/$(SITE)"
 PYTHON ?= python3
 # What pip installs as torch: a requirement, or the path of a wheel.
-TORCH ?= $(if $(shell nvidia-smi -L 2>/dev/null),torch,torch==2.13.0)
+TORCH ?= $(shell nvidia-smi >/dev/null 2>&1 && echo torch || echo torch==2.13.0)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: help train test test-slow bench lint format setup wheel clean
@@ -26,10 +28,10 @@ train: setup  ## train the small default agent on WebShop-v0
 	$(BIN)/python train.py $(ARGS)
 
 test: lint  ## lint, build the wheel, and test what it installs
-	PALESTRA_TEST_WHEEL=$(SITE) PYTHONPATH=$(SITE) $(BIN)/pytest $(ARGS)
+	$(ON_WHEEL) $(BIN)/pytest $(ARGS)
 
 test-slow: wheel  ## run only the tests that take minutes
-	PALESTRA_TEST_WHEEL=$(SITE) PYTHONPATH=$(SITE) $(BIN)/pytest -m slow $(ARGS)
+	$(ON_WHEEL) $(BIN)/pytest -m slow $(ARGS)
 
 bench: $(VENV)/bench.stamp  ## run every script in benchmarks/
 	@set -e; for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python "$$script"; done
@@ -64,8 +66,8 @@ define system_package
   { command -v apt-get && { [ -z "$$as_root" ] || command -v sudo; }; } >/dev/null || { \
     echo "Palestra needs the system package $(1) (or what your system calls it); please install it." >&2; exit 1; }; \
   echo "Installing the system package $(1)."; \
-  $$as_root apt-get update -qq </dev/null && \
-  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) </dev/null; }
+  $$as_root apt-get update -qq >/dev/null </dev/null && \
+  $$as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(1) >/dev/null </dev/null; }
 endef
 
 $(VENV)/python.stamp:

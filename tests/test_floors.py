@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 
 FLOORS = [
-    ["trajectory"],
+    ["trajectory", "trajectory_io"],
     ["sandbox"],
     ["envs"],
     ["rewards"],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from importlib.metadata import metadata, version
 from pathlib import Path
@@ -54,3 +55,13 @@ def test_the_licence_is_delivered(root: Path, wheel: Path) -> None:
 def test_there_is_one_version(root: Path, pyproject: dict[str, Any]) -> None:
     assert palestra.__version__ == version("palestra") == pyproject["project"]["version"]
     assert f"## [{palestra.__version__}]" in (root / "CHANGELOG.md").read_text()
+
+
+def test_the_package_is_imported_under_its_own_name_only(root: Path) -> None:
+    inside = [root / "__init__.py", *(folder / "__init__.py" for folder in package_folders(root))]
+    found = {
+        name
+        for name, module in sys.modules.items()
+        if getattr(module, "__file__", None) in {str(path) for path in inside}
+    }
+    assert {name.partition(".")[0] for name in found} <= {"palestra"}
