@@ -1,0 +1,97 @@
+"""A scripted solver: it knows the goal's product, and finds and buys it through the same pages as any agent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from .goals import Goal
+from .pages import BUY, NEXT_PAGE, PREVIOUS_PAGE, RESULTS_PER_PAGE, Kind, Lookup, State, clickables
+from .product import Product
+from .scoring import option_matches
+
+_BOILERPLATE = frozenset(
+    """a an the i i'm im i'd i'll am is are be me my we to of for with and in on that which can need want would like looking
+    look find searching search buy get please show some something it its has have should lower than less under below price
+    priced dollars dollar""".split()
+)
+
+
+class Plan(NamedTuple):
+    """What to buy: the query and the page that show ``product``, and the options to click there, by group."""
+
+    query: str
+    page: int
+    product: int
+    options: tuple[tuple[str, str], ...]
+
+
+def make_plan(goal: Goal, lookup: Lookup, search: Callable[[str], tuple[int, ...]]) -> Plan:
+    """Plan for a goal: the first query that shows the product on page 1, else the one that shows it on the first page."""
+    target = lookup(goal.product)
+    best: tuple[int, str] | None = None
+    queries = list(dict.fromkeys(query for query in _queries(goal, target) if query))
+    for query in queries:
+        results = search(query)
+        if goal.product in results:
+            page = results.index(goal.product) // RESULTS_PER_PAGE + 1
+            if best is None or page < best[0]:
+                best = page, query
+            if page == 1:
+                break
+    page, query = best or (1, queries[-1])
+    return Plan(query, page, goal.product, choose_options(goal, target))
+
+
+def _queries(goal: Goal, target: Product) -> Iterator[str]:
+    """Queries to try, from what an agent could write itself to what only the catalogue knows."""
+    wish = goal.instruction.lower().partition(", and price lower than")[0]
+    yield _words(wish)
+    yield _words(" ".join([*goal.attributes, target.query]))
+    yield _words(" ".join([*goal.attributes, target.query, *goal.options]))
+    yield _words(target.title)
+    yield _words(f"{target.title} {' '.join(target.option_groups)}")
+    yield _words(f"{target.title} {target.description[:500]}")
+
+
+def _words(text: str) -> str:
+    words = re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", text.lower())
+    return " ".join(dict.fromkeys(word for word in words if word not in _BOILERPLATE))
+
+
+def choose_options(goal: Goal, product: Product) -> tuple[tuple[str, str], ...]:
+    """The values to click, at most one per group, that together match as many of the goal's options as possible."""
+    # best: set of matched goal options, as bits -> the choices that match them.
+    best: dict[int, tuple[tuple[str, str], ...]] = {0: ()}
+    page = State(Kind.ITEM, product=product.index)
+    buttons = {name for name in clickables(page, lambda _: product)} - set(product.option_groups)
+    for group in product.options:
+        matched: dict[int, str] = {}
+        for value, owner in product.option_groups.items():
+            if owner == group and value and value not in buttons:
+                bits = sum(1 << i for i, wanted in enumerate(goal.options) if option_matches(wanted, value))
+                # Of values that match the same, the one that is the goal's own words.
+                if bits and (bits not in matched or value in goal.options):
+                    matched[bits] = value
+        for bits, choices in list(best.items()):
+            for more, value in matched.items():
+                if bits | more != bits:
+                    best.setdefault(bits | more, (*choices, (group, value)))
+    return max(best.items(), key=lambda entry: (entry[0].bit_count(), -len(entry[1])))[1]
+
+
+def next_action(plan: Plan, state: State, lookup: Lookup) -> str:
+    """The next action of the plan, from any page."""
+    asin = lookup(plan.product).asin.lower()
+    if state.kind is Kind.ITEM and state.product == plan.product:
+        missing = [value for group, value in plan.options if dict(state.chosen).get(group) != value]
+        return f"click[{missing[0]}]" if missing else f"click[{BUY.lower()}]"
+    if state.kind is Kind.SUBPAGE and state.product == plan.product:
+        return f"click[{PREVIOUS_PAGE.lower()}]"
+    if state.kind is Kind.RESULTS:
+        if plan.product in state.shown():
+            return f"click[{asin}]"
+        if state.query == plan.query and plan.product in state.results:
+            return f"click[{(NEXT_PAGE if state.page < plan.page else PREVIOUS_PAGE).lower()}]"
+    return f"search[{plan.query}]"
