@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -29,6 +30,7 @@ _USER = "zuser{:03d}z"
 _REPLY = "zreply{:03d}z"
 _THINKING = re.compile(r"(?:\s|</?(?:think|thinking|thought|reasoning)>|\[/?THINK\])*")
 _PROBED_TURNS = (1, 2, 3, 4, 5, 33)
+_MEMO_CHARACTERS, _MEMO_ENTRIES = 8192, 4096
 
 
 class TemplateError(ValueError):
@@ -108,6 +110,8 @@ class Renderer:
         self._control_ids = frozenset(self._control.values())
         self._control_pattern = _control_pattern(tokenizer, self._control)
         self._encode = _plain_encoder(tokenizer, self._control_ids)
+        # The episodes of a group see many of the same pages, and encoding costs about a microsecond a token.
+        self._encode_again = lru_cache(_MEMO_ENTRIES)(self._encode)
 
         def render(messages: Sequence[Message]) -> str:
             return _render(tokenizer, messages, template_kwargs)
@@ -154,7 +158,7 @@ class Renderer:
         """Ids of text in which nothing is a control token."""
         if not text.isascii():
             text = text.encode("utf-8", "replace").decode()  # lone surrogates have no encoding
-        ids = self._encode(text)
+        ids = self._encode_again(text) if len(text) <= _MEMO_CHARACTERS else self._encode(text)
         if self._control_ids.isdisjoint(ids):
             return ids
         return [piece for index in ids for piece in (self._spell(index) if index in self._control_ids else (index,))]
