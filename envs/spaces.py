@@ -21,8 +21,8 @@ _LENGTH_BYTES = 8
 class AnyText(Space[str]):
     """Every Python string, whatever its script: what a language environment shows and what an agent may answer.
 
-    Gymnasium's ``Text`` is limited to an enumerated character set and a length that shared memory reserves in full.  Here
-    every ``str`` is a member, the empty one included.
+    Gymnasium's ``Text`` is limited to an enumerated character set and a length that shared memory reserves in full.
+    Here every ``str`` is a member, the empty one included.
 
     Args:
         sample_length: the longest string, in characters, that :meth:`sample` draws.
@@ -91,7 +91,7 @@ def _create_shared_memory(space: AnyText, n: int = 1, ctx: Any = multiprocessing
 
 
 def _rows(space: AnyText, shared_memory: Any) -> np.ndarray:
-    """Shared memory as one row of bytes per environment: the length of its text, then the text in UTF-8."""
+    """Shared memory as one row of bytes per environment: the length of its text, then the text."""
     return np.frombuffer(shared_memory.get_obj(), dtype=np.uint8).reshape(-1, _LENGTH_BYTES + space.shared_bytes)
 
 

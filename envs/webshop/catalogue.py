@@ -1,7 +1,7 @@
 """All products of a shop in a compact store, with what is needed to draw prices and goals from seeds.
 
-Products live as JSON records in one block of bytes (in memory, or a memory-mapped file) and are parsed when they are looked
-at.  Beside it there are a few NumPy arrays; so a million products cost little memory, and processes share it.
+Products live as JSON records in one block of bytes (in memory, or a memory-mapped file) and are parsed when they are
+looked at.  Beside it there are a few NumPy arrays; so a million products cost little memory, and processes share it.
 """
 
 from __future__ import annotations
@@ -58,9 +58,9 @@ class AsinTable:
 class Catalogue:
     """Products by number and by asin.
 
-    Built by :func:`build`; ``arrays`` holds ``records`` (uint8), ``offsets`` (int64, one more than products), ``low`` and
-    ``high`` (float64; ``high`` is NaN where a product has one price), ``asins``/``asin_numbers`` and ``instructions``
-    (uint8: the human instructions as JSON).
+    Built by :func:`build`; ``arrays`` holds ``records`` (uint8), ``offsets`` (int64, one more than products), ``low``
+    and ``high`` (float64; ``high`` is NaN where a product has one price), ``asins``/``asin_numbers`` and
+    ``instructions`` (uint8: the human instructions as JSON).
     """
 
     def __init__(self, name: str, arrays: Mapping[str, np.ndarray], cache_file: Path | None = None) -> None:

@@ -38,24 +38,28 @@ _QUOTED_CHARACTERS = 80
 
 
 class WebShop(gymnasium.Env[str, str]):
-    """A shop of text pages, and an instruction to buy one thing in it (Yao et al. 2022, https://arxiv.org/abs/2207.01206).
+    """A shop of text pages, and an instruction to buy one thing in it.
 
-    Actions are ``search[words]`` and ``click[something clickable]``; ``guide`` says it in words.  Buying ends the episode and
-    pays the score of the purchase, in [0, 1]; every other action pays 0.  An invalid action changes nothing:
-    ``info["valid_action"]`` is False and ``info["feedback"]`` says what is wrong.
+    The environment of Yao et al. 2022 (https://arxiv.org/abs/2207.01206), step for step.
 
-    ``info`` always holds ``clickables``, ``has_search_bar``, ``goal`` and ``valid_action``; after the purchase also every part
-    of the score (:func:`~palestra.envs.webshop.scoring.score_purchase`), ``score`` and ``success`` among them.
+    Actions are ``search[words]`` and ``click[something clickable]``; ``guide`` says it in words.  Buying ends the
+    episode and pays the score of the purchase, in [0, 1]; every other action pays 0.  An invalid action changes
+    nothing: ``info["valid_action"]`` is False and ``info["feedback"]`` says what is wrong.
+
+    ``info`` always holds ``clickables``, ``has_search_bar``, ``goal`` and ``valid_action``; after the purchase also
+    every part of the score (:func:`~palestra.envs.webshop.scoring.score_purchase`), ``score`` and ``success`` among
+    them.
 
     Args:
         catalogue: folder with WebShop's three files (``items_shuffle*.json``, ``items_ins_v2*.json``,
             ``items_human_ins*.json``); by default the embedded shop of 1,000 products.
-        observation: ``"text"``, one line with ``[SEP]`` between the pieces of the page, or ``"text_rich"``, one piece a line
-            with buttons marked.
+        observation: ``"text"``, one line with ``[SEP]`` between the pieces of the page, or ``"text_rich"``, one piece
+            a line with buttons marked.
         price_seed: seed of the prices of products with a price range, and of the price limits of the goals.
         shuffle_seed: seed of the order of the goals.
         search: ``search(query, k)`` -> at most k asins in rank order; by default BM25.
-        nouns: ``nouns(title)`` -> the nouns of a title, lower-cased; by default spaCy's if it is installed, else a rule.
+        nouns: ``nouns(title)`` -> the nouns of a title, lower-cased; by default spaCy's if it is installed, else a
+            rule.
         human_goals: goals that people wrote; otherwise synthetic ones.
         render_mode: ``"ansi"`` makes :meth:`render` return the page as ``text_rich``.
 
@@ -64,15 +68,16 @@ class WebShop(gymnasium.Env[str, str]):
         ValueError: an argument has an unknown value.
     """
 
-    metadata = {"render_modes": ["ansi"], "render_fps": 1}
+    metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as gymnasium.Env has it
 
     guide = (
-        "You are shopping on the web. Buy the product that the instruction asks for, with the options it names and below its "
-        "price limit. Answer each page with one action:\n"
+        "You are shopping on the web. Buy the product that the instruction asks for, with the options it names and "
+        "below its price limit. Answer each page with one action:\n"
         "search[words] - search the shop, possible on every page;\n"
         "click[name] - click a button, a product code or an option of the page, named exactly as shown.\n"
-        "click[buy now] on a product's page buys it with the options clicked so far and ends the episode, so first click "
-        "every option that the instruction wants. The score counts the kind of product, its attributes, options and price."
+        "click[buy now] on a product's page buys it with the options clicked so far and ends the episode, so first "
+        "click every option that the instruction wants. The score counts the kind of product, its attributes, its "
+        "options and its price."
     )
 
     def __init__(
@@ -125,9 +130,9 @@ class WebShop(gymnasium.Env[str, str]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Open a goal's search page.
 
-        ``options`` is ``{"goal": i}`` for goal i of the shuffled list, ``{"split": s, "task": i}`` for goal i of a split, or
-        ``{"split": s}`` for a random one; ``split`` is ``"train"`` by default.  Without options a training goal is drawn; a
-        catalogue too small to have any draws from all its goals, with a warning.
+        ``options`` is ``{"goal": i}`` for goal i of the shuffled list, ``{"split": s, "task": i}`` for goal i of a
+        split, or ``{"split": s}`` for a random one; ``split`` is ``"train"`` by default.  Without options a training
+        goal is drawn; a catalogue too small to have any draws from all its goals, with a warning.
 
         Raises:
             ValueError: an unknown option, split, or goal; the message names what there is.
@@ -140,9 +145,8 @@ class WebShop(gymnasium.Env[str, str]):
     def _choose(self, options: Mapping[str, Any]) -> int:
         unknown = set(options) - {"goal", "task", "split"}
         if unknown:
-            raise ValueError(
-                f"unknown reset option {sorted(map(str, unknown))[0]!r}; there are 'goal', 'task' and 'split'"
-            )
+            name = min(map(str, unknown))
+            raise ValueError(f"unknown reset option {name!r}; there are 'goal', 'task' and 'split'")
         if "goal" in options:
             if len(options) > 1:
                 raise ValueError("reset takes either 'goal' or 'task' with 'split', not both")
@@ -155,8 +159,8 @@ class WebShop(gymnasium.Env[str, str]):
             raise ValueError(f"the {split} split is empty: {self._catalogue.name} has only {len(self._goals)} goals")
         if not numbers:
             warnings.warn(
-                f"{self._catalogue.name} has only {len(self._goals)} goals, training goals start at {SPLITS['train'][0]}: "
-                "drawing from all goals, the test goals included",
+                f"{self._catalogue.name} has only {len(self._goals)} goals, those for training start at "
+                f"{SPLITS['train'][0]}: drawing from all goals, the test goals included",
                 stacklevel=3,
             )
             numbers = range(len(self._goals))
@@ -301,10 +305,10 @@ class WebShop(gymnasium.Env[str, str]):
 
 
 def parse_action(action: object) -> tuple[str, str | None]:
-    """``"click[Buy Now]"`` -> ``("click", "buy now")``; the argument is None where there is none.
+    r"""``"click[Buy Now]"`` -> ``("click", "buy now")``; the argument is None where there is none.
 
-    The reference matches ``(.+)\\[(.+)\\]`` from the start: the first line counts, its last ``]`` closes the argument, and
-    the last ``[`` that leaves the argument a character opens it.  Here in linear time, whatever the text.
+    The reference matches ``(.+)\[(.+)\]`` from the start: the first line counts, its last ``]`` closes the
+    argument, and the last ``[`` that leaves the argument a character opens it.  Here in linear time, whatever the text.
     """
     if not isinstance(action, str):
         return "", None

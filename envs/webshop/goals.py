@@ -17,7 +17,7 @@ from .catalogue import Catalogue
 
 #: The price limits that a goal may name.
 PRICE_LIMITS = [10.0 * i for i in range(1, 100)]
-NO_PRICE_LIMIT = 1000000
+NO_PRICE_LIMIT = 1000000.0
 
 #: Where each split lies among the shuffled goals, as in the WebShop paper.
 SPLITS = {"test": (0, 500), "validation": (500, 1500), "train": (1500, None)}
@@ -55,14 +55,13 @@ def draw_prices(catalogue: Catalogue, rng: random.Random) -> np.ndarray:
     return prices
 
 
-def draw_price_limit(price: float, rng: random.Random) -> tuple[float, str]:
-    """A price limit above ``price`` and the words that say it; no limit and no words where too few limits are above it."""
+def draw_price_limit(price: float, rng: random.Random) -> float:
+    """A price limit above ``price``; :data:`NO_PRICE_LIMIT`, without a draw, where too few limits are above it."""
     above = bisect.bisect_right(PRICE_LIMITS, price)
     choices = PRICE_LIMITS[above : above + 4]
     if len(choices) < 2:
-        return NO_PRICE_LIMIT, ""
-    limit = max(rng.sample(choices, 2))
-    return limit, f", and price lower than {limit:.2f} dollars"
+        return NO_PRICE_LIMIT
+    return max(rng.sample(choices, 2))
 
 
 class Goals(Sequence[Goal]):
@@ -91,7 +90,7 @@ class Goals(Sequence[Goal]):
 
     def _draw_human(self, rng: random.Random) -> int:
         for product, *_ in self.catalogue.instructions:
-            self._limits.append(draw_price_limit(float(self.prices[product]), rng)[0])
+            self._limits.append(draw_price_limit(float(self.prices[product]), rng))
         return len(self._limits)
 
     def _draw_synthetic(self, rng: random.Random) -> int:
@@ -102,7 +101,7 @@ class Goals(Sequence[Goal]):
                 continue
             self._sources.append(number)
             self._starts.append(count)
-            self._limits.append(draw_price_limit(float(self.prices[number]), rng)[0])
+            self._limits.append(draw_price_limit(float(self.prices[number]), rng))
             count += math.prod(len(values) for values in product.options.values())
         return count
 
@@ -140,11 +139,12 @@ class Goals(Sequence[Goal]):
         combinations = itertools.product(*(product.options[group] for group in groups))
         options = next(itertools.islice(combinations, place - self._starts[source], None))
         wishes = ", and ".join(f"{group}: {value}" for group, value in zip(groups, options, strict=True))
+        text = f"{product.instruction} with {wishes}" if wishes else f"{product.instruction}"
         return Goal(
             number=number,
             product=product.index,
             asin=product.asin,
-            instruction=f"{product.instruction}{' with ' + wishes if wishes else ''}{_limit_text(self._limits[source])}",
+            instruction=text + _limit_text(self._limits[source]),
             attributes=product.instruction_attributes,
             options=options,
             price_upper=self._limits[source],

@@ -1,4 +1,4 @@
-"""Find and load catalogues: the three files, what is cached of them on disk, and what environments share in a process."""
+"""Find and load catalogues: the three files, what is cached of them on disk, and what environments share."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ PREFIXES = ("items_shuffle", "items_ins_v2", "items_human_ins")
 def find_files(folder: Path) -> tuple[Path, Path, Path]:
     """The three files of a catalogue: products, attributes, human instructions.
 
-    A file has the name of its prefix, or another that begins with it (``items_shuffle_1000.json``) if that is the only one.
+    A file has the name of its prefix, or another that begins with it (``items_shuffle_1000.json``) if that is the
+    only one.
 
     Raises:
         CatalogueError: the folder or a file is missing, or several files could be meant.

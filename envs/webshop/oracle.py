@@ -12,9 +12,9 @@ from .product import Product
 from .scoring import option_matches
 
 _BOILERPLATE = frozenset(
-    """a an the i i'm im i'd i'll am is are be me my we to of for with and in on that which can need want would like looking
-    look find searching search buy get please show some something it its has have should lower than less under below price
-    priced dollars dollar""".split()
+    """a an the i i'm im i'd i'll am is are be me my we to of for with and in on that which can need want would like
+    looking look find searching search buy get please show some something it its has have should lower than less under
+    below price priced dollars dollar""".split()  # noqa: SIM905
 )
 
 
@@ -28,7 +28,10 @@ class Plan(NamedTuple):
 
 
 def make_plan(goal: Goal, lookup: Lookup, search: Callable[[str], tuple[int, ...]]) -> Plan:
-    """Plan for a goal: the first query that shows the product on page 1, else the one that shows it on the first page."""
+    """Plan for a goal, with the first query that shows the product on page 1, or else on the earliest page.
+
+    Where no query finds it, the plan is to keep searching.
+    """
     target = lookup(goal.product)
     best: tuple[int, str] | None = None
     queries = list(dict.fromkeys(query for query in _queries(goal, target) if query))
@@ -65,7 +68,7 @@ def choose_options(goal: Goal, product: Product) -> tuple[tuple[str, str], ...]:
     # best: set of matched goal options, as bits -> the choices that match them.
     best: dict[int, tuple[tuple[str, str], ...]] = {0: ()}
     page = State(Kind.ITEM, product=product.index)
-    buttons = {name for name in clickables(page, lambda _: product)} - set(product.option_groups)
+    buttons = set(clickables(page, lambda _: product)) - set(product.option_groups)
     for group in product.options:
         matched: dict[int, str] = {}
         for value, owner in product.option_groups.items():

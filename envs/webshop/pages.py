@@ -1,7 +1,7 @@
 """What the pages of the shop show, in both forms of observation, and what can be clicked on them.
 
-A page is a list of pieces in reading order.  ``text`` joins them with ``[SEP]``; ``text_rich`` gives each a line and marks
-what is a button and what has been clicked.
+A page is a list of pieces in reading order.  ``text`` joins them with ``[SEP]``; ``text_rich`` gives each a line and
+marks what is a button and what has been clicked.
 """
 
 from __future__ import annotations
@@ -97,8 +97,8 @@ def render_text_rich(state: State, instruction: str, lookup: Lookup) -> str:
 def _address(state: State, lookup: Lookup) -> str:
     """The part of an item page's address that tells the reference which options have been clicked.
 
-    It looks for a quoted value anywhere in it, so a value that JSON escapes is never found, and a quoted word of the query
-    is.  Both are visible to an agent, and kept.
+    It looks for a quoted value anywhere in it, so a value that JSON escapes is never found, and a quoted word of the
+    query is.  Both are visible to an agent, and kept.
     """
     words = state.query.replace(" ", "+")
     return f"{lookup(state.product).asin}/{words}/{state.page}/{json.dumps(dict(state.chosen))}"

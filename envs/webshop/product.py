@@ -44,7 +44,7 @@ class Product:
 
     @cached_property
     def option_groups(self) -> dict[str, str]:
-        """Option value -> the group a click on it sets, in page order; of equal values in two groups the last one counts."""
+        """Option value -> the group that a click on it sets, in page order; the last group that has the value."""
         return {value: group for group, values in self.options.items() for value in values}
 
     @cached_property

@@ -1,4 +1,4 @@
-"""The score of a purchase, as in WebShop (Yao et al. 2022, https://arxiv.org/abs/2207.01206, section 3 and appendix)."""
+"""The score of a purchase, as in WebShop (Yao et al. 2022, https://arxiv.org/abs/2207.01206)."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from .product import Product
 MATCH_ABOVE = 85
 
 #: The first of these that a text contains stands for the text when options are compared.
-COLOURS = (
-    "alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown burgundy camel camo "
-    "caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac copper coral cranberry cream crystal "
-    "dark denim eggplant elephant espresso fuchsia gold granite grape graphite grass gray green grey heather indigo ivory "
-    "ivy khaki lavender lemon leopard light lilac lime magenta maroon mauve merlot midnight mint mocha multicolor mushroom "
-    "mustard natural navy nude olive orange peach pewter pink plum purple rainbow red rose royal rust sand sapphire "
-    "seashell silver skull slate steel stone stonewash sunflower tan taupe teal tiger turquoise violet walnut wheat white "
-    "wine yellow"
-).split()
+COLOURS = """
+    alabaster apricot aqua ash asphalt azure banana beige black blue blush bordeaux bronze brown burgundy camel
+    camo caramel champagne charcoal cheetah chestnut chocolate christmas coffee cognac copper coral cranberry
+    cream crystal dark denim eggplant elephant espresso fuchsia gold granite grape graphite grass gray green
+    grey heather indigo ivory ivy khaki lavender lemon leopard light lilac lime magenta maroon mauve merlot
+    midnight mint mocha multicolor mushroom mustard natural navy nude olive orange peach pewter pink plum purple
+    rainbow red rose royal rust sand sapphire seashell silver skull slate steel stone stonewash sunflower tan
+    taupe teal tiger turquoise violet walnut wheat white wine yellow
+""".split()  # noqa: SIM905 - a list of a hundred lines says no more
 
 _NOT_ASCII = dict.fromkeys(range(128, 256))
 
@@ -38,8 +38,8 @@ def _prepared(text: str) -> str:
 def matches(a: str, b: str) -> bool:
     """Whether two texts mean the same to the score.
 
-    The reference uses ``thefuzz.fuzz.token_set_ratio``, which prepares the texts and rounds the ratio; rapidfuzz with the
-    same preparation and rounding gives the same answers on all pairs of texts of the recorded episodes.
+    The reference uses ``thefuzz.fuzz.token_set_ratio``, which prepares the texts and rounds the ratio; rapidfuzz with
+    the same preparation and rounding gives the same answers on all pairs of texts of the recorded episodes.
     """
     return round(token_set_ratio(_prepared(a), _prepared(b))) > MATCH_ABOVE
 

@@ -1,9 +1,9 @@
 """The search engine: BM25 over what WebShop indexes of a product.
 
-Scores are Lucene's variant of BM25 (``bm25s``, method ``lucene``) with k1 = 0.9 and b = 0.4, which are Pyserini's defaults
-and so the reference's.  The text of a product is its title, description, first bullet point and options.  Tokens are runs of
-letters and digits, lower-cased, without Lucene's English stop words; plurals lose their *s* (Harman's S-stemmer, 1991), where
-the reference has Porter's stemmer.  Equal scores keep the catalogue's order.
+Scores are Lucene's variant of BM25 (``bm25s``, method ``lucene``) with k1 = 0.9 and b = 0.4, which are Pyserini's
+defaults and so the reference's.  The text of a product is its title, description, first bullet point and options.
+Tokens are runs of letters and digits, lower-cased, without Lucene's English stop words; plurals lose their *s*
+(Harman's S-stemmer, 1991), where the reference has Porter's stemmer.  Equal scores keep the catalogue's order.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ B = 0.4
 SearchFunction = Callable[[str, int], Iterable[str]]
 
 STOP_WORDS = frozenset(
-    "a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to "
-    "was will with".split()
+    """
+    a an and are as at be but by for if in into is it no not of on or such that the their then there these they this to
+    was will with
+    """.split()  # noqa: SIM905
 )
 _CACHED_QUERIES = 4096
 _LONGEST_CACHED_QUERY = 512

@@ -1,8 +1,8 @@
 """A file of named arrays that is memory-mapped when read: the form of what is cached on disk.
 
 Layout: the arrays' bytes, each aligned to 8; a JSON footer (format, and for each array offset, length and type); the
-footer's length and the CRC-32 of all that precedes it (both 8 bytes, little-endian).  A file appears under its name only
-when it is complete.
+footer's length and the CRC-32 of all that precedes it (both 8 bytes, little-endian).  A file appears under its name
+only when it is complete.
 """
 
 from __future__ import annotations
