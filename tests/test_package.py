@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 import tomllib
-from importlib.metadata import metadata, version
+from importlib.metadata import entry_points, metadata, version
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,15 @@ def test_the_licence_is_delivered(root: Path, wheel: Path) -> None:
 def test_there_is_one_version(root: Path, pyproject: dict[str, Any]) -> None:
     assert palestra.__version__ == version("palestra") == pyproject["project"]["version"]
     assert f"## [{palestra.__version__}]" in (root / "CHANGELOG.md").read_text()
+
+
+def test_the_command_is_installed() -> None:
+    (script,) = entry_points(group="console_scripts", name="palestra")
+    help_ = subprocess.run([sys.executable, "-m", "palestra", "--help"], capture_output=True, text=True, check=True)
+    assert "usage: palestra" in help_.stdout
+    with pytest.raises(SystemExit) as stop:
+        script.load()(["--help"])
+    assert stop.value.code == 0
 
 
 def test_the_package_is_imported_under_its_own_name_only(root: Path) -> None:
