@@ -110,8 +110,8 @@ def _write_to_shared_memory(space: AnyText, index: int, value: str, shared_memor
     data = value.encode("utf-8", "surrogatepass")
     if len(data) > space.shared_bytes:
         raise ValueError(
-            f"a text of {len(data)} bytes does not fit the {space.shared_bytes} bytes of shared memory per environment; "
-            "make the vector environment with vector_kwargs={'shared_memory': False}"
+            f"a text of {len(data)} bytes does not fit the {space.shared_bytes} bytes of shared memory per environment;"
+            " make the vector environment with vector_kwargs={'shared_memory': False}"
         )
     row = _rows(space, shared_memory)[index]
     row[:_LENGTH_BYTES] = np.frombuffer(len(data).to_bytes(_LENGTH_BYTES, "little"), dtype=np.uint8)

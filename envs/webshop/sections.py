@@ -52,7 +52,7 @@ class SectionWriter:
         self.write(b"\0" * (-self._position % _ALIGNMENT))
         self._sections[name] = (self._position, values.nbytes, values.dtype.str)
         if values.nbytes:
-            self.write(memoryview(np.ascontiguousarray(values)).cast("B"))
+            self.write(np.ascontiguousarray(values).view(np.uint8).data)
 
     def finish(self, version: str) -> None:
         """Write the footer."""
