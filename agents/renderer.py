@@ -70,7 +70,8 @@ class Renderer:
         system: the system message, stripped.  For a template that has no fixed place for one (it refuses the role, or
             moves the message as the conversation grows) it is put before the first user message, with an empty line
             between, and ``rewrites`` says so.
-        template_kwargs: passed to the template (``enable_thinking=False``, ``date_string=...``).
+        template_kwargs: passed to the template (``enable_thinking=False``).  A template that writes today's date into
+            the system message does so once, here; ``date_string`` pins it for most of them.
 
     Attributes:
         stop_ids: the ids that end the assistant's turn: the one that the template puts after a reply, and the
@@ -100,13 +101,7 @@ class Renderer:
             raise TemplateError("the tokenizer has no chat template: set tokenizer.chat_template")
         system = system.strip() if system else None
         self._tokenizer = tokenizer
-        template = tokenizer.get_chat_template()
-        self._control = {
-            token.content: index
-            for index, token in tokenizer.added_tokens_decoder.items()
-            if (token.special and token.content != tokenizer.unk_token)
-            or (token.content in template and not token.content.isspace())
-        }
+        self._control = _control_tokens(tokenizer)
         self._control_ids = frozenset(self._control.values())
         self._control_pattern = _control_pattern(tokenizer, self._control)
         self._encode = _plain_encoder(tokenizer, self._control_ids)
@@ -230,6 +225,18 @@ def _render(tokenizer: PreTrainedTokenizerBase, messages: Sequence[Message], kwa
         raise TemplateError(f"the chat template fails on messages of {roles}: {error}") from error
     assert isinstance(text, str)
     return text
+
+
+def _control_tokens(tokenizer: PreTrainedTokenizerBase) -> dict[str, int]:
+    """Special tokens, and added tokens that the template uses; not the sign for unknown text, which is text."""
+    template, special = tokenizer.get_chat_template(), set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    return {
+        token.content: index
+        for index, token in tokenizer.added_tokens_decoder.items()
+        if index in special
+        or (token.special and index != tokenizer.unk_token_id)
+        or (token.content in template and not token.content.isspace())
+    }
 
 
 def _control_pattern(tokenizer: PreTrainedTokenizerBase, control: Mapping[str, int]) -> re.Pattern[str]:

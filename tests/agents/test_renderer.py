@@ -161,6 +161,16 @@ def sentencepiece(template: str, prepend_scheme: str) -> Any:
     )
 
 
+def byt5() -> Any:
+    """A tokenizer in plain Python, without the fast library."""
+    from transformers import ByT5Tokenizer
+
+    tokenizer = ByT5Tokenizer(extra_ids=0, additional_special_tokens=["<s>", "[INST]", "[/INST]"], bos_token="<s>")
+    tokenizer.chat_template = MISTRAL
+    assert not tokenizer.is_fast
+    return tokenizer
+
+
 def small() -> Any:
     return train_tokenizer(TEXTS, vocab_size=400)
 
@@ -177,6 +187,7 @@ FAMILIES = {
     "swallows": swallows,
     "plain": lambda: chatml(PLAIN),
     "small": small,
+    "python": byt5,
     "unigram-always": lambda: sentencepiece(MISTRAL, "always"),
     "unigram-first": lambda: sentencepiece(MISTRAL, "first"),
 }
