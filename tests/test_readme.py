@@ -64,8 +64,8 @@ def run(command: list[str], folder: Path) -> str:
 
 
 def assert_prints(wanted: str, got: str) -> None:
-    """``...`` in ``wanted`` stands for anything."""
-    flags = doctest.ELLIPSIS
+    """``...`` in ``wanted`` stands for anything; how much white space there is does not matter."""
+    flags = doctest.ELLIPSIS | doctest.NORMALIZE_WHITESPACE
     if not doctest.OutputChecker().check_output(wanted, got, flags):
         pytest.fail(doctest.OutputChecker().output_difference(doctest.Example("", wanted), got, flags))
 
