@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, overload
 
 import numpy as np
 from gymnasium import Space
@@ -91,18 +91,41 @@ def _create_shared_memory(space: AnyText, n: int = 1, ctx: Any = multiprocessing
 
 
 def _rows(space: AnyText, shared_memory: Any) -> np.ndarray:
-    """Shared memory as one row of bytes per environment: the length of its text, then the text."""
+    """One row of bytes per environment: the length of its text, then the text in UTF-8."""
     return np.frombuffer(shared_memory.get_obj(), dtype=np.uint8).reshape(-1, _LENGTH_BYTES + space.shared_bytes)
 
 
-@read_from_shared_memory.register(AnyText)
-def _read_from_shared_memory(space: AnyText, shared_memory: Any, n: int = 1) -> tuple[str, ...]:
-    def texts() -> Iterable[str]:
-        for row in _rows(space, shared_memory)[:n]:
-            length = int.from_bytes(row[:_LENGTH_BYTES].tobytes(), "little")
-            yield row[_LENGTH_BYTES : _LENGTH_BYTES + length].tobytes().decode("utf-8", "surrogatepass")
+class SharedTexts(Sequence[str]):
+    """The texts that shared memory holds now; a deep copy is a tuple of them.
 
-    return tuple(texts())
+    ``AsyncVectorEnv`` asks for its observations once and expects to find every later one in them; what it hands out,
+    unless it was made with ``copy=False``, is a deep copy.
+    """
+
+    def __init__(self, rows: np.ndarray) -> None:
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, index: int) -> str: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[str, ...]: ...
+    def __getitem__(self, index: int | slice) -> str | tuple[str, ...]:
+        if isinstance(index, slice):
+            return tuple(self)[index]
+        row = self._rows[index]
+        length = int.from_bytes(row[:_LENGTH_BYTES].tobytes(), "little")
+        return row[_LENGTH_BYTES : _LENGTH_BYTES + length].tobytes().decode("utf-8", "surrogatepass")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> tuple[str, ...]:
+        return tuple(self)
+
+
+@read_from_shared_memory.register(AnyText)
+def _read_from_shared_memory(space: AnyText, shared_memory: Any, n: int = 1) -> SharedTexts:
+    return SharedTexts(_rows(space, shared_memory)[:n])
 
 
 @write_to_shared_memory.register(AnyText)
