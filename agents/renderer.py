@@ -114,7 +114,7 @@ class Renderer:
         form, folded = _learn(render, system is not None)
         notes = form.rewrites
         self._fold = f"{system}\n\n" if folded else ""
-        self._trim = form.trim
+        self._lead, self._trim = form.lead, form.trim
         self.rewrites = "; ".join(notes) if notes else None
 
         pieces = self._split(form.bridge)
@@ -144,6 +144,10 @@ class Renderer:
         """
         closed = len(action_ids) > 0 and action_ids[-1] == self._close_id
         return self._fill(self._after_stop if closed else self._after_cut, _text(observation))
+
+    def reply(self, text: str) -> np.ndarray:
+        """The ids [n] int32 with which a model would have answered ``text``, its stop token included."""
+        return np.array([*self._plain(self._lead + text), self.stop_ids[0]], np.int32)
 
     def _fill(self, slot: _Slot, content: str) -> np.ndarray:
         ids = self._plain(slot.before + self._trim(content) + slot.after)
@@ -188,12 +192,10 @@ class Renderer:
         ids = self._fill(first, observations[0]).tolist()
         text = form.head.replace(_SYSTEM, system) + observations[0] + form.tail
         for reply, observation in zip(replies, observations[1:], strict=True):
-            action = self._plain(form.lead + reply)
-            ids += action
-            if self._close_id is not None:
-                ids.append(self._close_id)
-                action = [self._close_id]
-            ids += self.extend(np.array(action, np.int32), observation).tolist()
+            action = self.reply(reply)
+            if self._close_id is None:
+                action = action[:-1]
+            ids += [*action.tolist(), *self.extend(action, observation).tolist()]
             text += form.lead + reply + form.bridge + observation + form.tail
         whole = self._tokenizer.encode(text, add_special_tokens=False)
         if ids != whole:

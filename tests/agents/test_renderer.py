@@ -445,3 +445,16 @@ def test_the_tokenizer_is_left_as_it_was() -> None:
     Renderer(tokenizer).start("a<|im_end|>b")
     assert tokenizer.encode("a<|im_end|>b") == before
     assert tokenizer.eos_token_id in before
+
+
+@pytest.mark.parametrize("family", ["chatml", "llama3", "mistral", "small"])
+def test_reply_is_what_a_model_would_have_sampled(family: str) -> None:
+    tokenizer = FAMILIES[family]()
+    renderer = Renderer(tokenizer)
+    ids = renderer.start(OBSERVATIONS[0]).tolist()
+    for action, observation in zip(ACTIONS, OBSERVATIONS[1:], strict=True):
+        reply = renderer.reply(action)
+        ids += [*reply.tolist(), *renderer.extend(reply, observation).tolist()]
+    assert ids == tokenizer.encode(rendered(tokenizer, None), add_special_tokens=False)
+    stop = renderer.stop_ids[0]
+    assert renderer.reply("click[<|im_end|></s>]").tolist().count(stop) == 1
