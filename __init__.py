@@ -5,11 +5,25 @@ Importing it registers the environments with Gymnasium; nothing heavy is loaded 
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 from .envs import register_all
 from .envs.abilities import EnvironmentFault
 from .trajectory import Group, Status, Trajectory, Turn
 
+if TYPE_CHECKING:
+    from .envs.check import check
+
 __version__ = "0.1.0"
-__all__ = ["EnvironmentFault", "Group", "Status", "Trajectory", "Turn", "register_all"]
+__all__ = ["EnvironmentFault", "Group", "Status", "Trajectory", "Turn", "check", "register_all"]
 
 register_all()
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded on first use: the checker is for those who write environments.
+    if name == "check":
+        from .envs.check import check
+
+        return check
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

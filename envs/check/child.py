@@ -1,0 +1,91 @@
+"""The other process: plays scripts that it reads from its standard input, and writes what they led to.
+
+``python -m palestra.envs.check.child`` is started by :func:`play_elsewhere`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import dataclass
+
+from gymnasium.vector.utils import CloudpickleWrapper
+
+from .clock import advance_clock
+from .maker import Maker
+from .play import Frame, Script, global_seeds, play
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What is different about a process: ``pace`` is the rest before each step in seconds."""
+
+    hash_seed: int = 1
+    other_clock: bool = False
+    pace: float = 0.0
+
+
+def play_elsewhere(
+    make: Maker, scripts: list[Script], places: list[Place], timeout: float = 600.0
+) -> list[list[list[Frame]]]:
+    """Play the scripts in one new process for each of ``places``, two at a time: [place][script][frame].
+
+    Raises :class:`RuntimeError` with what a process wrote to its standard error if it fails, and
+    ``subprocess.TimeoutExpired`` if it takes longer than ``timeout`` seconds.
+    """
+    job = pickle.dumps((CloudpickleWrapper(make), scripts))
+    played = []
+    for first in range(0, len(places), 2):
+        processes = [_start(place, job) for place in places[first : first + 2]]
+        try:
+            played += [_result(process, timeout) for process in processes]
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+    return played
+
+
+def _start(place: Place, job: bytes) -> subprocess.Popen[bytes]:
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
+    environ = {**os.environ, "PYTHONHASHSEED": str(place.hash_seed), "PYTHONPATH": path}
+    command = [sys.executable, "-m", "palestra.envs.check.child"]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ)
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died at once; its standard error says why
+        process.stdin.write(pickle.dumps((place, job)))
+        process.stdin.close()
+    process.stdin = None  # communicate() must not write to it again
+    return process
+
+
+def _result(process: subprocess.Popen[bytes], timeout: float) -> list[list[Frame]]:
+    output, errors = process.communicate(timeout=timeout)
+    if process.returncode != 0:
+        raise RuntimeError(f"another process could not play it: {errors.decode(errors='replace').strip()[-600:]}")
+    return pickle.loads(output)
+
+
+def main() -> None:
+    """Read one job, play it, write the result."""
+    place, job = pickle.load(sys.stdin.buffer)
+    if place.other_clock:
+        # Before the job is unpickled, which imports the environment's module and what that takes from `time`.
+        advance_clock()
+    with contextlib.redirect_stdout(sys.stderr):
+        wrapper, scripts = pickle.loads(job)
+        episodes = []
+        for script in scripts:
+            with global_seeds(0):
+                env = wrapper.fn()
+                episodes.append(play(env, script, place.pace))
+                env.close()
+    sys.stdout.buffer.write(pickle.dumps(episodes))
+
+
+if __name__ == "__main__":
+    main()
