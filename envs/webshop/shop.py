@@ -22,6 +22,11 @@ ASIN_CHUNKS = [letter + digit for letter in "CFHKMPRTVX" for digit in "23456789"
 CENTS = ["99", "99", "99", "95", "49", "89", "25", "50"]
 TITLE_WORDS = 12
 
+#: A family's budget, middle and premium products: how many there are of each, and how many goals each of them has.
+#: A price limit of a budget product shuts out all premium ones, so most goals are for budget products.
+TIER_WEIGHTS = [9, 2, 9]
+TIER_GOALS = [14, 9, 4]
+
 
 @dataclass(frozen=True)
 class Pool:
@@ -43,7 +48,6 @@ class Words:
 
     lines: list[str]
     shapes: list[str]
-    closings: list[str]
     conflicts: list[list[str]]
     pools: dict[str, Pool]
     attributes: dict[str, tuple[str, str]]
@@ -76,19 +80,20 @@ class Product:
     attributes: list[str]
     visible: int
     options: dict[str, list[str]]
+    tier: int
 
 
 def generate(
     seed: int = 0, products: int = 1000
 ) -> tuple[list[dict[str, Any]], dict[str, dict[str, Any]], dict[str, list[dict[str, Any]]]]:
-    """A catalogue of ``products`` products with eight or nine human-style goals for each.
+    """A catalogue of ``products`` products with 4 to 14 human-style goals for each, 9 on average.
 
     The answer depends on the arguments alone.  Returns ``(items, attributes, instructions)``, the contents of WebShop's
     ``items_shuffle*.json`` (a list of products), ``items_ins_v2*.json`` and ``items_human_ins*.json`` (by asin).
     """
     rng = Random(seed)
     words, kinds = _read_words()
-    prototypes = [[_attributes(words, kind, rng) for _ in range(6)] for kind in kinds]
+    prototypes = [[_attributes(words, kind, rng) for _ in range(3)] for kind in kinds]
     items: list[dict[str, Any]] = []
     attributes: dict[str, dict[str, Any]] = {}
     instructions: dict[str, list[dict[str, Any]]] = {}
@@ -116,7 +121,6 @@ def _read_words() -> tuple[Words, list[Kind]]:
     words = Words(
         lines=data["lines"],
         shapes=data["shapes"],
-        closings=data["closings"],
         conflicts=data["conflicts"],
         pools={name: Pool(**pool) for name, pool in data["pools"].items()},
         attributes={name: (how, benefit) for name, (how, benefit) in data["attributes"].items()},
@@ -162,17 +166,16 @@ def _fits(words: Words, attribute: str, others: list[str]) -> bool:
 
 def _product(words: Words, kind: Kind, prototypes: list[list[str]], rng: Random) -> Product:
     attributes = list(rng.choice(prototypes))
-    if rng.random() < 0.7:
+    if rng.random() < 0.5:
         attributes.pop(rng.randrange(len(attributes)))
     spare = [attribute for attribute in kind.attributes if _fits(words, attribute, attributes)]
-    if spare:
-        attributes.append(rng.choice(spare))
+    attributes.append(rng.choice(spare))
     rng.shuffle(attributes)
     options: dict[str, list[str]] = {}
     for name in kind.options:
         pool = words.pools[name]
-        if rng.random() < 0.85:
-            count = min(rng.randint(2, 5), len(pool.values) - 1)
+        if rng.random() < 0.9:
+            count = min(rng.choice([2, 2, 3]), len(pool.values) - 1)
             if pool.run:
                 start = rng.randrange(len(pool.values) - count + 1)
                 options[pool.group] = pool.values[start : start + count]
@@ -180,7 +183,8 @@ def _product(words: Words, kind: Kind, prototypes: list[list[str]], rng: Random)
                 options[pool.group] = rng.sample(pool.values, count)
     brand = rng.choice(kind.brands)
     name, visible = _title(words, kind, brand, attributes, rng)
-    return Product(kind, brand, name, attributes, visible, options)
+    tier = rng.choices([0, 1, 2], TIER_WEIGHTS)[0]
+    return Product(kind, brand, name, attributes, visible, options, tier)
 
 
 def _title(words: Words, kind: Kind, brand: str, attributes: list[str], rng: Random) -> tuple[str, int]:
@@ -226,7 +230,7 @@ def _item(words: Words, asin: str, product: Product, rng: Random) -> dict[str, A
         "product_category": f"{kind.department} › {kind.section} › {kind.name.title()}",
         "full_description": _description(words, product, rng),
         "small_description": _bullets(words, product, rng),
-        "pricing": _pricing(kind, rng),
+        "pricing": _pricing(product, rng),
         "images": [f"images/{asin}.jpg"],
         "customization_options": {
             group: [{"value": value, "image": None} for value in values] for group, values in product.options.items()
@@ -234,56 +238,62 @@ def _item(words: Words, asin: str, product: Product, rng: Random) -> dict[str, A
     }
 
 
-def _pricing(kind: Kind, rng: Random) -> str:
-    low, high = kind.price
-    price = int(low * (high / low) ** rng.random())
+def _pricing(product: Product, rng: Random) -> str:
+    low, high = product.kind.price
+    steps = [low, low * 1.7, high * 0.78, high]
+    price = int(rng.uniform(steps[product.tier], steps[product.tier + 1]))
     pricing = f"${price}.{rng.choice(CENTS)}"
     if rng.random() < 0.07:
-        pricing += f"${int(price * rng.uniform(1.15, 1.4)) + 1}.{rng.choice(CENTS)}"
+        pricing += f"${min(int(price * rng.uniform(1.15, 1.4)) + 1, 299)}.{rng.choice(CENTS)}"
     return pricing
 
 
 def _bullets(words: Words, product: Product, rng: Random) -> list[str]:
     """One line for every attribute that the title does not show, and if there is room for one that it does."""
     told = (product.attributes[product.visible :] + rng.sample(product.attributes[: product.visible], 1))[:4]
-    lines = []
-    for attribute in told:
-        how, benefit = words.attributes[attribute]
-        start = {"is": "Made", "of": "Made of", "with": "With"}.get(how, "With a")
-        lines.append(f"{start} {attribute}: {benefit}" if how != "with an" else f"With an {attribute}: {benefit}")
-    rng.shuffle(lines)
-    return lines
+    they, be, have = ("They", "are", "have") if product.kind.plural else ("It", "is", "has")
+    return [f"{they} {_clause(words, [attribute], be, have)}: {words.attributes[attribute][1]}" for attribute in told]
 
 
 def _description(words: Words, product: Product, rng: Random) -> str:
     kind = product.kind
-    told = rng.sample(product.attributes, 2)
-    they = "They" if kind.plural else "It"
-    made = "are made" if kind.plural else "is made"
+    hidden = product.attributes[product.visible :]
+    told = (hidden + product.attributes)[: max(2, len(hidden))]
+    this, they, be, have = ("These", "They", "are", "have") if kind.plural else ("This", "It", "is", "has")
     return (
-        f"{'These' if kind.plural else 'This'} {kind.name} from {product.brand} {made} {rng.choice(kind.uses)}. "
-        f"{they} {_clause(words, told, 'are' if kind.plural else 'is', 'have' if kind.plural else 'has')}. "
-        f"{rng.choice(words.closings)}"
+        f"{this} {kind.name} from {product.brand} {be} made {rng.choice(kind.uses)}. "
+        f"{they} {_clause(words, told, be, have)}. Out of stock: {', '.join(_out_of_stock(words, product, rng))}."
     )
+
+
+def _out_of_stock(words: Words, product: Product, rng: Random) -> list[str]:
+    """Option values that other products of the family have and this one lacks.
+
+    As in any shop, a search finds these words too: what comes up for "navy" need not be sold in navy.
+    """
+    absent = []
+    for name in product.kind.options:
+        pool = words.pools[name]
+        others = [value for value in pool.values if value not in product.options.get(pool.group, [])]
+        absent += rng.sample(others, min(len(others), 5))
+    return absent
 
 
 # --------------------------------------------------------------------------------------------------------------- goals
 
 
 def _goals(words: Words, product: Product, rng: Random) -> list[dict[str, Any]]:
-    """Eight or nine goals that this product meets, no two of them alike."""
+    """Goals that this product meets, no two of them in the same words."""
     goals: list[dict[str, Any]] = []
     seen = set()
-    wanted = rng.choice([8, 9])
-    while len(goals) < wanted:
-        count = rng.choices([1, 2, 3], [2, 5, 3])[0]
+    while len(goals) < TIER_GOALS[product.tier]:
+        count = rng.choices([1, 2, 3], [7, 10, 3])[0]
         shown = product.attributes[: product.visible]
         known = shown if rng.random() < 0.75 and len(shown) >= count else product.attributes
         attributes = rng.sample(known, count)
         groups = list(product.options)
-        if groups:
-            groups = rng.sample(groups, rng.randint(1, len(groups)) if rng.random() < 0.92 else 0)
-        chosen = {group: rng.choice(product.options[group]) for group in product.options if group in groups}
+        asked = rng.sample(groups, rng.choices(range(len(groups) + 1), [1, 6, 9, 6][: len(groups) + 1])[0])
+        chosen = {group: rng.choice(product.options[group]) for group in groups if group in asked}
         sentence = _sentence(words, product.kind, attributes, chosen, rng)
         if sentence not in seen:
             seen.add(sentence)
