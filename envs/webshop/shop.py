@@ -18,7 +18,8 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-ASIN_CHUNKS = [letter + digit for letter in "CFHKMPRTVX" for digit in "23456789"]
+#: An asin is "B0" and four of these pairs of letters: few enough for a small tokenizer to have one token for each.
+ASIN_PAIRS = [first + second for first in "BCDFGHJKLMNPRSTW" for second in "QVXYZ"]
 CENTS = ["99", "99", "99", "95", "49", "89", "25", "50"]
 TITLE_WORDS = 12
 
@@ -140,7 +141,7 @@ def _read_words() -> tuple[Words, list[Kind]]:
 
 
 def _asin(rng: Random) -> str:
-    return "B0" + "".join(rng.choices(ASIN_CHUNKS, k=4))
+    return "B0" + "".join(rng.choices(ASIN_PAIRS, k=4))
 
 
 # ------------------------------------------------------------------------------------------------------------ products

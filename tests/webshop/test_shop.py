@@ -294,7 +294,7 @@ def test_near_misses_fail_for_every_reason(shop: Shop) -> None:
     families = defaultdict(list)
     for item in shop.items:
         families[item["query"]].append(item["asin"])
-    reasons = defaultdict(int)
+    reasons: dict[str, int] = defaultdict(int)
     for goal in shop.goals[:SAMPLE]:
         misses = set()
         for asin in families[shop.by_asin[goal.asin]["query"]]:
