@@ -8,6 +8,17 @@ from ..trajectory import Status, Trajectory, Turn
 from .lift import episode_reward, turn_reward
 from .reward import RewardError
 
+__all__ = [
+    "env",
+    "invalid_action",
+    "response_length",
+    "solved",
+    "success",
+    "truncated",
+    "turns",
+    "valid_action",
+]
+
 
 @turn_reward
 def env(turn: Turn) -> float:

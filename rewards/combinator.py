@@ -50,6 +50,12 @@ class Combinator(Generic[P]):
         bound.apply_defaults()
         for name, value in bound.arguments.items():
             bound.arguments[name] = freeze(value)
+            parameter = bound.signature.parameters[name]
+            if parameter.annotation in ("Reward", Reward):
+                several = parameter.kind is parameter.VAR_POSITIONAL
+                for item in bound.arguments[name] if several else [value]:
+                    if not isinstance(item, Reward):
+                        raise TypeError(f"{self.text}: {name} must be a reward, not {item!r}")
         return Combination(self, bound.arguments, self.function(*bound.args, **bound.kwargs))
 
     def __repr__(self) -> str:

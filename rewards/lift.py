@@ -36,7 +36,7 @@ def group_reward(function: Callable[..., Any]) -> Part:
 
 
 class Part(Reward):
-    """A reward lifted from a plain function; see the decorators below."""
+    """A reward lifted from a plain function; see the decorators above."""
 
     recorded = True
 

@@ -34,13 +34,7 @@ class RewardParseError(ValueError):
 
 def known_names() -> dict[str, Any]:
     """Everything an expression may call by its bare name: rewards, operators on them and schedules."""
-    found = {
-        name: value
-        for module in (builtin, combine)
-        for name, value in vars(module).items()
-        if isinstance(value, (Reward, Combinator))
-    }
-    return found | {name: getattr(schedule, name) for name in schedule.__all__}
+    return {name: getattr(module, name) for module in (builtin, combine, schedule) for name in module.__all__}
 
 
 def parse_reward(text: str) -> Reward:

@@ -31,9 +31,10 @@ class RewardError(ValueError):
 class Scope(IntEnum):
     """How much experience a reward must see before it knows the value of a turn."""
 
-    TURN = 1
-    EPISODE = 2
-    GROUP = 3
+    TURN = 1  # that turn
+    PAST = 2  # it and the turns before it
+    EPISODE = 3
+    GROUP = 4
 
 
 class Episodes(Sequence[Trajectory]):
@@ -175,7 +176,7 @@ class Reward(ABC):
         return _operand(other, "-") - self
 
     def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and self._key() == other._key()  # type: ignore[attr-defined]
+        return type(self) is type(other) and self._key() == other._key()
 
     def __hash__(self) -> int:
         return hash(self.text)
