@@ -9,9 +9,9 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterable, Mapping
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -55,41 +55,63 @@ class AsinTable:
         return int(self.numbers[slot]) if slot >= 0 and self.keys[slot] == key else None
 
 
-class Catalogue:
-    """Products by number and by asin.
+class Records:
+    """JSON records one after the other in an array of bytes: ``offsets`` has one more entry than there are records."""
 
-    Built by :func:`build`; ``arrays`` holds ``records`` (uint8), ``offsets`` (int64, one more than products), ``low``
-    and ``high`` (float64; ``high`` is NaN where a product has one price), ``asins``/``asin_numbers`` and
-    ``instructions`` (uint8: the human instructions as JSON).
+    def __init__(self, data: np.ndarray, offsets: np.ndarray) -> None:
+        self._data = data
+        self._offsets = offsets
+
+    def __len__(self) -> int:
+        return len(self._offsets) - 1
+
+    def __getitem__(self, number: int) -> bytes:
+        start, end = self._offsets[number : number + 2].tolist()
+        return self._data[start:end].tobytes()
+
+
+class Instruction(NamedTuple):
+    """An instruction that a person wrote for ``product``, a number in the catalogue."""
+
+    product: int
+    text: str
+    attributes: list[str]
+    options: list[str]
+
+
+class Catalogue:
+    """Products by number and by asin, and the human instructions in the order of their products.
+
+    Its ``arrays`` are those of :func:`build` and ``records``, the bytes that it wrote.  ``cache_file`` is where they
+    are on disk, if they are.
     """
 
     def __init__(self, name: str, arrays: Mapping[str, np.ndarray], cache_file: Path | None = None) -> None:
         self.name = name
         self.cache_file = cache_file
-        self._records = arrays["records"]
-        self._offsets = arrays["offsets"]
         self.low = arrays["low"]
         self.high = arrays["high"]
+        #: The product of each human instruction.
+        self.instruction_products = arrays["instruction_products"]
+        self._products = Records(arrays["records"], arrays["offsets"])
         self._asins = AsinTable(arrays["asins"], arrays["asin_numbers"])
-        self._instructions = arrays["instructions"]
+        self._instructions = Records(arrays["instructions"], arrays["instruction_offsets"])
         self.product = lru_cache(maxsize=_PRODUCTS_IN_MEMORY)(self.read)
 
     def __len__(self) -> int:
-        return len(self._offsets) - 1
+        return len(self._products)
 
     def read(self, number: int) -> Product:
         """Parse product ``number``; :attr:`product` does the same through a bounded cache."""
-        start, end = self._offsets[number : number + 2].tolist()
-        return Product.from_json(number, self._records[start:end].tobytes())
+        return Product.from_json(number, self._products[number])
 
     def find(self, asin: str) -> int | None:
         """The number of the product with this asin, or None."""
         return self._asins.find(asin)
 
-    @cached_property
-    def instructions(self) -> list[tuple[int, str, list[str], list[str]]]:
-        """Human instructions in file order of the products: (product number, text, attributes, options)."""
-        return [tuple(row) for row in json.loads(self._instructions.tobytes())]
+    def instruction(self, number: int) -> Instruction:
+        """Human instruction ``number``."""
+        return Instruction(int(self.instruction_products[number]), *json.loads(self._instructions[number]))
 
 
 def build(
@@ -99,6 +121,10 @@ def build(
     records: ByteSink,
 ) -> dict[str, np.ndarray]:
     """Write the record of every listed product to ``records``; return the other arrays of a :class:`Catalogue`.
+
+    The arrays are ``offsets`` of the records; ``low`` and ``high``, the price range of each product, ``high`` being NaN
+    where it has one price; ``asins`` and ``asin_numbers``, an :class:`AsinTable`; ``instructions`` (bytes),
+    ``instruction_offsets`` and ``instruction_products``.
 
     Args:
         products: ``(where, entry)`` of ``items_shuffle.json``.
@@ -128,36 +154,41 @@ def build(
         raise CatalogueError("the catalogue has no product")
     table = AsinTable.build(asins)
     del asins, seen
-    rows = _human_instructions(human, table)
     return {
         "offsets": np.array(offsets, dtype=np.int64),
         "low": np.array(low, dtype=np.float64),
         "high": np.array(high, dtype=np.float64),
         "asins": table.keys,
         "asin_numbers": table.numbers,
-        "instructions": np.frombuffer(json.dumps(rows).encode(), dtype=np.uint8),
+        **_human_instructions(human, table),
     }
 
 
-def _human_instructions(human: Iterable[tuple[str, str, Any]], table: AsinTable) -> list[tuple[int, str, Any, Any]]:
-    """The usable instructions, ordered by product."""
-    by_product: dict[int, list[tuple[int, str, Any, Any]]] = {}
+def _human_instructions(human: Iterable[tuple[str, str, Any]], table: AsinTable) -> dict[str, np.ndarray]:
+    """The arrays of the instructions that have attributes, ordered by product."""
+    records: dict[int, list[bytes]] = {}
     for where, asin, instructions in human:
-        number = table.find(asin)
-        if number is None:
+        product = table.find(asin)
+        if product is None:
             continue
         if not isinstance(instructions, list) or not all(isinstance(entry, dict) for entry in instructions):
             raise CatalogueError(f"{where}: the instructions are not a list of objects")
         # A repeated key replaces the earlier one, as in any JSON object.
-        by_product[number] = rows = []
+        records[product] = []
         for entry in instructions:
             if not isinstance(entry.get("instruction"), str):
                 raise CatalogueError(f"{where}: an instruction has no text")
             attributes = string_list(entry, "instruction_attributes", where)
             options = string_list(entry, "instruction_options", where)
             if attributes:
-                rows.append((number, entry["instruction"], attributes, options))
-    return [row for number in sorted(by_product) for row in by_product[number]]
+                records[product].append(json.dumps([entry["instruction"], attributes, options]).encode())
+    products = sorted(records)
+    ordered = [record for product in products for record in records[product]]
+    return {
+        "instructions": np.frombuffer(b"".join(ordered), dtype=np.uint8),
+        "instruction_offsets": np.cumsum([0, *map(len, ordered)], dtype=np.int64),
+        "instruction_products": np.repeat(np.array(products, dtype=np.int64), [len(records[p]) for p in products]),
+    }
 
 
 def from_lists(

@@ -89,8 +89,8 @@ class Goals(Sequence[Goal]):
         random.Random(shuffle_seed).shuffle(self._order)
 
     def _draw_human(self, rng: random.Random) -> int:
-        for product, *_ in self.catalogue.instructions:
-            self._limits.append(draw_price_limit(float(self.prices[product]), rng))
+        for price in self.prices[self.catalogue.instruction_products].tolist():
+            self._limits.append(draw_price_limit(price, rng))
         return len(self._limits)
 
     def _draw_synthetic(self, rng: random.Random) -> int:
@@ -120,14 +120,14 @@ class Goals(Sequence[Goal]):
 
     def _human_goal(self, number: int) -> Goal:
         source = self._order[number]
-        product, text, attributes, options = self.catalogue.instructions[source]
+        instruction = self.catalogue.instruction(source)
         return Goal(
             number=number,
-            product=product,
-            asin=self.catalogue.product(product).asin,
-            instruction=text.strip(".") + _limit_text(self._limits[source]),
-            attributes=tuple(attributes),
-            options=tuple(options),
+            product=instruction.product,
+            asin=self.catalogue.product(instruction.product).asin,
+            instruction=instruction.text.strip(".") + _limit_text(self._limits[source]),
+            attributes=tuple(instruction.attributes),
+            options=tuple(instruction.options),
             price_upper=self._limits[source],
         )
 

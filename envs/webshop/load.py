@@ -22,7 +22,7 @@ from .search import Bm25, CachedSearch
 from .sections import DamagedFile, SectionWriter, read_sections, write_sections
 
 #: Changes whenever what is cached on disk changes.
-CACHE_FORMAT = "palestra-webshop-1"
+CACHE_FORMAT = "palestra-webshop-2"
 
 #: What the names of the three files begin with.
 PREFIXES = ("items_shuffle", "items_ins_v2", "items_human_ins")
