@@ -110,6 +110,23 @@ def test_imports_point_down(path: Path) -> None:
     assert breaches((ROOT / path).read_text(), path) == []
 
 
+def names_itself(source: str) -> bool:
+    """Whether ``source`` imports ``palestra`` by its name."""
+    for node in ast.walk(ast.parse(source)):
+        absolute = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        absolute += [node.module] if isinstance(node, ast.ImportFrom) and node.module and not node.level else []
+        if any(name.split(".")[0] == "palestra" for name in absolute):
+            return True
+    return False
+
+
+def test_inside_the_package_imports_are_relative() -> None:
+    assert names_itself("def f():\n    from palestra.envs import a")
+    assert not names_itself("from .palestra import a")
+    found = [str(path) for path in modules() if path != Path("train.py") and names_itself((ROOT / path).read_text())]
+    assert found == []
+
+
 @pytest.mark.parametrize("folder", ["tests", "benchmarks", "examples"])
 def test_outside_code_imports_the_package_by_its_name(folder: str) -> None:
     found = []
