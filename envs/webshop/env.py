@@ -35,6 +35,7 @@ from .search import CachedSearch, SearchFunction, numbers_of
 _RENDER = {"text": render_text, "text_rich": render_text_rich}
 _SUBPAGES = {name.lower(): name for name in SUBPAGES}
 _QUOTED_CHARACTERS = 80
+_LISTED_NAMES = 40
 
 
 class WebShop(gymnasium.Env[str, str]):
@@ -66,6 +67,7 @@ class WebShop(gymnasium.Env[str, str]):
     Raises:
         CatalogueError: the catalogue's files are missing or broken.
         ValueError: an argument has an unknown value.
+        TypeError: a seed is no whole number.
     """
 
     metadata = {"render_modes": ["ansi"], "render_fps": 1}  # noqa: RUF012 - as gymnasium.Env has it
@@ -101,7 +103,9 @@ class WebShop(gymnasium.Env[str, str]):
         self._render = _RENDER[observation]
         self._catalogue = shared_catalogue(catalogue)
         self._product = self._catalogue.product
-        self._goals = shared_goals(self._catalogue, price_seed, shuffle_seed, human_goals)
+        self._goals = shared_goals(
+            self._catalogue, operator.index(price_seed), operator.index(shuffle_seed), bool(human_goals)
+        )
         if not len(self._goals):
             raise ValueError(f"{self._catalogue.name} has no {'human' if human_goals else 'synthetic'} goals")
         self._own_search = CachedSearch(numbers_of(search, self._catalogue)) if search else None
@@ -241,8 +245,10 @@ class WebShop(gymnasium.Env[str, str]):
             return f"There is no action {_quote(name)}; write search[words] or click[name]."
         if argument == "search":
             return "The search button needs words; write search[words]."
-        names = ", ".join(_quote(text) for text in clickables(self._state, self._product))
-        return f"{_quote(argument)} cannot be clicked on this page; what can be clicked is {names}."
+        names = clickables(self._state, self._product)
+        listed = ", ".join(map(_quote, names[:_LISTED_NAMES]))
+        more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
+        return f"{_quote(argument)} cannot be clicked on this page; what can be clicked is {listed}{more}."
 
     def _current_goal(self) -> Goal:
         if self._goal is None:

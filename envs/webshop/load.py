@@ -102,9 +102,13 @@ def _cached(path: Path, write: Callable[[SectionWriter], None]) -> dict[str, np.
         pass
     except DamagedFile as error:
         warnings.warn(f"the cached index {path} is not usable ({error}); building it again", stacklevel=2)
-    with write_sections(path, CACHE_FORMAT) as writer:
-        write(writer)
-    return read_sections(path, CACHE_FORMAT)
+    try:
+        with write_sections(path, CACHE_FORMAT) as writer:
+            write(writer)
+        return read_sections(path, CACHE_FORMAT)
+    except OSError as error:
+        message = f"cannot keep the index {path}: {error}; set XDG_CACHE_HOME to a folder with room that can be written"
+        raise CatalogueError(message) from error
 
 
 def load_folder(folder: Path) -> Catalogue:
@@ -140,6 +144,7 @@ def load_search(catalogue: Catalogue) -> Bm25:
 
 @lru_cache(maxsize=4)
 def _shared_folder(folder: Path, key: str) -> Catalogue:
+    # With the files' key among its arguments, files that have changed are loaded anew.
     return load_folder(folder)
 
 

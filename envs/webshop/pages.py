@@ -61,10 +61,11 @@ Piece = tuple[Style, str]
 def clickables(state: State, lookup: Lookup) -> list[str]:
     """What a click may name on this page, lower-cased: the buttons, then products or options, each name once."""
     if state.kind is Kind.ITEM:
-        # A product's options may have the name of a button; a name is there once, at its first place.
+        # An option may have the name of a button: what a click on it does is then what the button does.
         buttons = [name.lower() for name in (BACK_TO_SEARCH, PREVIOUS_PAGE, *SUBPAGES, BUY)]
         return list(dict.fromkeys([*buttons, *lookup(state.product).option_groups]))
-    return [text.lower() for style, text in _body(state, lookup) if style in ("button", "product")]
+    names = (text.lower() for style, text in _body(state, lookup) if style in ("button", "product"))
+    return list(dict.fromkeys(names))
 
 
 def render_text(state: State, instruction: str, lookup: Lookup) -> str:

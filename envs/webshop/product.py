@@ -58,7 +58,7 @@ class Product:
 
     def to_json(self) -> str:
         """The record that :meth:`from_json` reads back."""
-        return json.dumps([getattr(self, name) for name in _STORED], ensure_ascii=False, separators=(",", ":"))
+        return _encode([getattr(self, name) for name in _STORED])
 
     @classmethod
     def from_json(cls, index: int, record: bytes) -> Product:
@@ -70,6 +70,7 @@ class Product:
 
 
 _STORED = tuple(name for name in Product.__dataclass_fields__ if name != "index")
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 def parse_asin(entry: Any, where: str) -> str:

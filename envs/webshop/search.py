@@ -8,6 +8,7 @@ Tokens are runs of letters and digits, lower-cased, without Lucene's English sto
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -32,6 +33,8 @@ STOP_WORDS = frozenset(
     was will with
     """.split()  # noqa: SIM905
 )
+#: A query's later tokens do not count; Lucene, too, takes so many clauses.
+_MOST_TOKENS = 1024
 _CACHED_QUERIES = 4096
 _LONGEST_CACHED_QUERY = 512
 _word = re.compile(r"[^\W_]+")
@@ -39,12 +42,11 @@ _word = re.compile(r"[^\W_]+")
 
 def tokenise(text: str) -> Iterator[str]:
     """The index's tokens of a text."""
-    for word in _word.findall(text.lower()):
-        if word not in STOP_WORDS:
-            yield singular(word)
+    for match in _word.finditer(text.lower()):
+        if match[0] not in STOP_WORDS:
+            yield singular(match[0])
 
 
-@lru_cache(maxsize=1 << 16)
 def singular(word: str) -> str:
     """Harman's S-stemmer: queries -> query, shoes -> shoe, dress -> dress."""
     if len(word) > 3 and word.endswith("s"):
@@ -102,7 +104,8 @@ class Bm25:
 
     def __call__(self, query: str, k: int) -> list[int]:
         """The numbers of the at most k best products that share a token with the query, best first."""
-        tokens = [self._tokens[token] for token in tokenise(query) if token in self._tokens]
+        known = (self._tokens[token] for token in tokenise(query) if token in self._tokens)
+        tokens = list(itertools.islice(known, _MOST_TOKENS))
         if not tokens:
             return []
         scores = self._bm25.get_scores_from_ids(tokens)
