@@ -1,0 +1,277 @@
+"""Recipes: from the command line and TOML files to a :class:`Config`, and back.
+
+A recipe is a TOML file whose keys are the fields of :class:`Config`, a table for each nested one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import re
+import tomllib
+import types
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+
+import tomli_w
+import tyro
+
+from .config import Config
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Section = TypeVar("Section", bound="DataclassInstance")
+
+PACKAGE = Path(__file__).resolve().parents[1]
+FILE = "recipe.toml"
+"""The name of a run's own recipe, in its folder."""
+
+MAY_CHANGE = frozenset(
+    [
+        "steps",
+        "run",
+        "resume",
+        "device",
+        "checkpoint_every",
+        "keep_trajectories",
+        "rollout.concurrency",
+        "rollout.timeout",
+        "objective.max_batch_tokens",
+        "evaluation.every",
+    ]
+)
+"""What a resumed run may do otherwise: how long and how fast it goes and what it writes, never what it learns."""
+
+
+class RecipeError(ValueError):
+    """A recipe or a flag that means nothing; the message names it and the nearest that would."""
+
+
+@dataclass(frozen=True)
+class _CommandLine:
+    """Train a language-model agent: python train.py [--recipe webshop] [--flag value ...].
+
+    Flags override the recipe.  Without --recipe: if --model names a pretrained model, the defaults are made for one;
+    else a small model is made on the spot, by the recipe webshop or, with another --env, small.  The defaults shown
+    below are those in force: --recipe small --help shows those of small.
+    """
+
+    recipe: str | None = None
+    """TOML file, or the name of a recipe that comes with Palestra."""
+    config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+
+
+def parse(arguments: Sequence[str] | None = None) -> Config:
+    """The run that the command line (``sys.argv`` unless given) asks for.
+
+    Raises:
+        RecipeError: an unknown flag, a fault in the recipe, or ``--resume`` with other settings than the run's.
+        SystemExit: after ``--help`` (0), or a flag's value of the wrong type (2), with a message printed.
+    """
+    base = _defaults(arguments)
+    registry = tyro.constructors.ConstructorRegistry()
+    registry.primitive_rule(lambda info: _options_flag(base.env_options) if info.type == dict[str, Any] else None)
+    default = _CommandLine(config=base)
+    parsed, unknown = tyro.cli(
+        _CommandLine, args=arguments, default=default, return_unknown_args=True, registry=registry
+    )
+    if unknown:
+        flag = unknown[0].partition("=")[0]
+        if not flag.startswith("-"):
+            raise RecipeError(f"unexpected argument {flag!r}")
+        known = [f"--{key}" for key in ["recipe", *_keys(Config)]]
+        raise RecipeError(f"unknown flag {flag}; did you mean {_nearest(flag, known).replace('_', '-')}?")
+    if parsed.config.resume:
+        check_resumable(parsed.config)
+    return parsed.config
+
+
+def load(path: str | Path) -> Config:
+    """The recipe in the TOML file ``path``; what it leaves out has the default of :class:`Config`.
+
+    Raises:
+        RecipeError: no such file, no TOML, an unknown key (the nearest one is named), or a value of the wrong type.
+    """
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"cannot read the recipe {path}: {error}") from error
+    try:
+        return _changed(Config(), values, "")
+    except RecipeError as error:
+        raise RecipeError(f"{path}: {error}") from None
+
+
+def find(name: str) -> Path:
+    """The file of a recipe: a path, or the name of one that comes with the package.
+
+    Raises:
+        RecipeError: there is none; the nearest that comes with the package is named.
+    """
+    for path in (Path(name), PACKAGE / name, PACKAGE / "recipes" / f"{name}.toml"):
+        if path.is_file():
+            return path
+    shipped = sorted(path.stem for path in (PACKAGE / "recipes").glob("*.toml"))
+    nearest = _nearest(Path(name).stem, shipped)
+    raise RecipeError(f"no recipe {name}; did you mean {nearest}? There are {', '.join(shipped)}, and any path")
+
+
+def dump(config: Config) -> str:
+    """The TOML text that :func:`load` reads back, without ``run`` and ``resume``: what was run, not where."""
+    values = _without_none(asdict(config))
+    del values["run"], values["resume"]
+    return tomli_w.dumps(values)
+
+
+def check_resumable(config: Config) -> None:
+    """Compare a configuration with the one that its run began with.
+
+    Raises:
+        RecipeError: the run's folder has no recipe, or one that differs in more than :data:`MAY_CHANGE`.
+    """
+    saved, wanted = (_flat(asdict(each)) for each in (_saved(config.run), config))
+    changed = [key for key in wanted if wanted[key] != saved[key] and key not in MAY_CHANGE]
+    if changed:
+        lines = [f"  {key}: began with {saved[key]!r}, now {wanted[key]!r}" for key in changed]
+        raise RecipeError(f"{config.run} cannot go on with other settings than it began with:\n" + "\n".join(lines))
+
+
+def _defaults(arguments: Sequence[str] | None) -> Config:
+    """What holds where no flag says otherwise, which depends on some of the flags."""
+    flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    for name in ("recipe", "env", "model", "run"):
+        flags.add_argument(f"--{name}", default=getattr(Config, name, None))
+    flags.add_argument("--resume", action=argparse.BooleanOptionalAction)
+    chosen, _ = flags.parse_known_args(arguments)
+    if chosen.recipe is not None:
+        return load(find(chosen.recipe))
+    if chosen.resume:
+        return replace(_saved(chosen.run), run=chosen.run)
+    if chosen.model is not None:
+        return Config()
+    return load(find("webshop" if chosen.env == Config.env else "small"))
+
+
+def _saved(run: str) -> Config:
+    path = Path(run) / FILE
+    if not path.is_file():
+        raise RecipeError(f"there is no run to resume in {run}: it has no {FILE}")
+    return load(path)
+
+
+def _changed(section: Section, values: Mapping[str, Any], prefix: str) -> Section:
+    """``section`` with the values of a TOML table, whose dotted name and a dot are ``prefix``."""
+    hints = get_type_hints(type(section))
+    changes = {}
+    for key, value in values.items():
+        if key not in hints:
+            nearest = _nearest(prefix + key, [*_keys(Config), *_sections(Config)])
+            raise RecipeError(f"unknown key {prefix}{key}; did you mean {nearest}?")
+        if not is_dataclass(hints[key]):
+            changes[key] = _checked(value, hints[key], prefix + key)
+        elif isinstance(value, dict):
+            changes[key] = _changed(getattr(section, key), value, f"{prefix}{key}.")
+        else:
+            raise RecipeError(f"{prefix}{key} must be a table, not {value!r}")
+    return replace(section, **changes)
+
+
+def _checked(value: Any, hint: Any, key: str) -> Any:
+    """``value`` as the type ``hint`` of a field, of those that occur in :class:`Config`."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        (hint,) = (argument for argument in arguments if argument is not type(None))
+        return _checked(value, hint, key)
+    if origin is Literal:
+        if value not in arguments:
+            raise RecipeError(f"{key} must be one of {', '.join(arguments)}, not {value!r}")
+        return value
+    if origin is tuple:
+        if not isinstance(value, list) or len(value) != len(arguments):
+            raise RecipeError(f"{key} must be an array of {len(arguments)} values, not {value!r}")
+        return tuple(_checked(item, part, key) for item, part in zip(value, arguments, strict=True))
+    if hint is float and type(value) is int:
+        return float(value)
+    if type(value) is not (origin or hint):
+        raise RecipeError(f"{key} must be {_TOML_NAMES[origin or hint]}, not {value!r}")
+    return value
+
+
+_TOML_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a table"}
+
+
+def _options_flag(base: dict[str, Any]) -> tyro.constructors.PrimitiveConstructorSpec[dict[str, Any]]:
+    """How ``--env-options key=value ...`` is read; each pair is set in, or added to, what ``base`` has."""
+    return tyro.constructors.PrimitiveConstructorSpec(
+        nargs="*",
+        metavar="KEY=VALUE [KEY=VALUE ...]",
+        instance_from_str=lambda pairs: base | dict(map(_option, pairs)),
+        is_instance=lambda value: isinstance(value, dict),
+        str_from_instance=lambda value: [f"{key}={item}" for key, item in value.items()],
+    )
+
+
+def _option(pair: str) -> tuple[str, Any]:
+    """``key=value`` with a TOML value; a word that TOML would want quoted is taken as it stands."""
+    key, sign, text = pair.partition("=")
+    if not sign or not key:
+        raise ValueError(f"expected key=value, not {pair!r}")
+    try:
+        parsed = tomllib.loads(f"value = {text}")
+    except tomllib.TOMLDecodeError as error:
+        if re.match(r"[\"'\[{]", text) or "\n" in text:
+            raise ValueError(f"{key}: {text!r} is not a TOML value: {error}") from error
+        return key, text
+    if len(parsed) > 1:
+        raise ValueError(f"{key}: {text!r} is more than one TOML value")
+    return key, parsed["value"]
+
+
+def _keys(section: type, prefix: str = "") -> Iterator[str]:
+    """The dotted names of all fields of a dataclass that are not dataclasses themselves."""
+    hints = get_type_hints(section)
+    for each in fields(section):
+        hint = hints[each.name]
+        if isinstance(hint, type) and is_dataclass(hint):
+            yield from _keys(hint, f"{prefix}{each.name}.")
+        else:
+            yield prefix + each.name
+
+
+def _sections(section: type) -> list[str]:
+    """The dotted names of all nested dataclasses, in no order."""
+    return sorted({key.rpartition(".")[0] for key in _keys(section)} - {""})
+
+
+def _nearest(word: str, known: Sequence[str]) -> str:
+    """The one of ``known`` that is most like ``word``, as a whole or in its last part."""
+
+    def likeness(candidate: str) -> float:
+        pairs = [(word, candidate), (word.rpartition(".")[2], candidate.rpartition(".")[2])]
+        return max(difflib.SequenceMatcher(None, _plain(one), _plain(other)).ratio() for one, other in pairs)
+
+    return max(known, key=lambda candidate: (likeness(candidate), -len(candidate)))
+
+
+def _plain(word: str) -> str:
+    return word.lstrip("-").replace("-", "_").lower()
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested settings under dotted names; the environment's options are one value."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        if isinstance(value, dict) and key != "env_options":
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
+    """TOML has no null: what is None is left out, which is None when read back."""
+    nested = {key: _without_none(value) if isinstance(value, dict) else value for key, value in values.items()}
+    return {key: value for key, value in nested.items() if value is not None}
