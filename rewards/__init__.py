@@ -1,4 +1,7 @@
-"""What counts as good: rewards are values that read a group of trajectories and give each turn a number."""
+"""What counts as good: rewards are values that read a group of trajectories and give each turn a number.
+
+:mod:`.multi_agent` holds the wrappers for PettingZoo, which is not installed with Palestra.
+"""
 
 from __future__ import annotations
 
@@ -21,6 +24,7 @@ from .lift import episode_reward, group_reward, turn_reward
 from .parse import RewardParseError, parse_reward
 from .reward import Episodes, Reward, RewardError, Scope, Values, objectives, score
 from .schedule import Schedule, cosine, exponential, linear
+from .wrapper import RewardWrapper
 
 __all__ = [
     "Episodes",
@@ -28,6 +32,7 @@ __all__ = [
     "Reward",
     "RewardError",
     "RewardParseError",
+    "RewardWrapper",
     "Schedule",
     "Scope",
     "Values",
