@@ -89,7 +89,7 @@ class _Reader:
                 return _OPERATORS[type(op)](self.read(left), self.read(right))
             case ast.Tuple(elts=items) | ast.List(elts=items):
                 return tuple(self.read(item) for item in items)
-            case ast.Dict(keys=keys, values=values) if None not in keys:
+            case ast.Dict(keys=keys, values=values) if all(isinstance(key, ast.Constant) for key in keys):
                 return {self.read(key): self.read(value) for key, value in zip(keys, values, strict=True) if key}
             case ast.Call(func=ast.Name(id=name), args=arguments, keywords=keywords):
                 return self.call(name, arguments, keywords)
