@@ -98,7 +98,7 @@ def _cached(path: Path, write: Callable[[SectionWriter], None]) -> dict[str, np.
     """The arrays of a cache file, which ``write`` makes if it is missing or damaged."""
     try:
         return read_sections(path, CACHE_FORMAT)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except DamagedFile as error:
         warnings.warn(f"the cached index {path} is not usable ({error}); building it again", stacklevel=2)

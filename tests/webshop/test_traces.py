@@ -2,29 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import json
 from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
 import pytest
 
-import palestra  # noqa: F401 - registers the environments
 
-DATA = Path(__file__).parents[1] / "data" / "webshop"
-
-
-@pytest.fixture(scope="module")
-def traces() -> dict[str, Any]:
-    with gzip.open(DATA / "traces.json.gz", "rt", encoding="utf-8") as file:
-        return json.load(file)
-
-
-def make(traces: dict[str, Any], **kwargs: Any) -> gym.Env[str, str]:
+def make(traces: dict[str, Any], folder: Path, **kwargs: Any) -> gym.Env[str, str]:
     return gym.make(
         "WebShop-v0",
-        catalogue=DATA,
+        catalogue=folder,
         price_seed=traces["price_seed"],
         shuffle_seed=traces["shuffle_seed"],
         search=lambda query, k: traces["search"].get(query, [])[:k],
@@ -41,8 +29,8 @@ def test_the_traces_are_whole(traces: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize("observation", ["text", "text_rich"])
-def test_every_field_of_every_step(traces: dict[str, Any], observation: str) -> None:
-    env = make(traces, observation=observation)
+def test_every_field_of_every_step(traces: dict[str, Any], contract: Path, observation: str) -> None:
+    env = make(traces, contract, observation=observation)
     for episode in traces["episodes"]:
         for step in episode["steps"]:
             if step["action"] is None:
@@ -62,8 +50,8 @@ def test_every_field_of_every_step(traces: dict[str, Any], observation: str) -> 
                 assert info["has_search_bar"] == step["has_search_bar"], where
 
 
-def test_the_goals(traces: dict[str, Any]) -> None:
-    env = make(traces)
+def test_the_goals(traces: dict[str, Any], contract: Path) -> None:
+    env = make(traces, contract)
     for number, goal in enumerate(traces["goals"]):
         _, info = env.reset(options={"goal": number})
         assert info["goal"] == {
@@ -78,7 +66,7 @@ def test_the_goals(traces: dict[str, Any]) -> None:
         env.reset(options={"goal": len(traces["goals"])})
 
 
-def test_the_prices(traces: dict[str, Any]) -> None:
-    shop = make(traces).unwrapped
+def test_the_prices(traces: dict[str, Any], contract: Path) -> None:
+    shop = make(traces, contract).unwrapped
     prices = {shop._catalogue.product(number).asin: price for number, price in enumerate(shop._goals.prices.tolist())}
     assert prices == traces["prices"]
