@@ -14,6 +14,9 @@ from typing import Any, NoReturn
 class Parser(argparse.ArgumentParser):
     """A parser whose complaint about an unknown command or option names the nearest one."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_abbrev=False, **kwargs)
+
     def error(self, message: str) -> NoReturn:
         """Print usage and the complaint, and exit with status 2."""
         wrong = _wrong_words(message)

@@ -17,15 +17,16 @@ from gymnasium.vector.utils import CloudpickleWrapper
 from .clock import advance_clock
 from .maker import Maker
 from .play import Frame, Script, global_seeds, play
+from .report import Skipped
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What is different about a process: ``pace`` is the rest before each step in seconds."""
+    """What is different about a process: ``rest`` is how many seconds it waits before a step."""
 
     hash_seed: int = 1
     other_clock: bool = False
-    pace: float = 0.0
+    rest: float = 0.0
 
 
 def play_elsewhere(
@@ -36,7 +37,10 @@ def play_elsewhere(
     Raises :class:`RuntimeError` with what a process wrote to its standard error if it fails, and
     ``subprocess.TimeoutExpired`` if it takes longer than ``timeout`` seconds.
     """
-    job = pickle.dumps((CloudpickleWrapper(make), scripts))
+    try:
+        job = pickle.dumps((CloudpickleWrapper(make), scripts))
+    except Exception as error:
+        raise Skipped("it cannot be sent to another process, see remade_from_spec") from error
     played = []
     for first in range(0, len(places), 2):
         processes = [_start(place, job) for place in places[first : first + 2]]
@@ -82,7 +86,7 @@ def main() -> None:
         for script in scripts:
             with global_seeds(0):
                 env = wrapper.fn()
-                episodes.append(play(env, script, place.pace))
+                episodes.append(play(env, script, place.rest))
                 env.close()
     sys.stdout.buffer.write(pickle.dumps(episodes))
 

@@ -15,6 +15,7 @@ HOSTILE = {
     "white space": " \t\r\n\u00a0\u2003 ",
     "a megabyte": "a" * 1_000_000,
     "a megabyte of brackets": "[" * 1_000_000,
+    "a megabyte of digits": "9" * 1_000_000,
     "a megabyte of words": "search " * 140_000,
     "control characters": "".join(map(chr, range(32))) + "\x7f\x80\x9f",
     "a null character": "click\x00[buy now]",
@@ -84,7 +85,8 @@ def hostile_actions_do_no_harm(subject: Subject) -> str:
     _need_text_actions(subject)
     if not subject.solvable:
         raise Skipped("no oracle is declared")
-    if finish(subject, env := subject.make(), start(env, subject.scripts[0])) < subject.min_oracle_score:
+    env = subject.make()
+    if not finish(subject, env, start(env, subject.scripts[0])) >= subject.min_oracle_score:
         raise Skipped("the oracle does not solve the episode anyway, see oracle_solves")
     for what, action in HOSTILE.items():
         env = subject.make()
@@ -94,7 +96,7 @@ def hostile_actions_do_no_harm(subject: Subject) -> str:
             raise Skipped("it ends the episode, see hostile_actions_are_answered")
         score = finish(subject, env, frame)
         env.close()
-        if score < subject.min_oracle_score:
+        if not score >= subject.min_oracle_score:
             raise Failed(f"after {what} the oracle scored {score:g}; an invalid action must change nothing")
     return ""
 

@@ -69,12 +69,12 @@ def play_on(env: gymnasium.Env, actions: list[Any]) -> list[Frame]:
     return frames
 
 
-def play(env: gymnasium.Env, script: Script, pace: float = 0.0) -> list[Frame]:
-    """Play ``script``, resting ``pace`` seconds before each step; the first frame is what ``reset`` returned."""
+def play(env: gymnasium.Env, script: Script, rest: float = 0.0) -> list[Frame]:
+    """Play ``script``, resting ``rest`` seconds before the first two steps; the first frame is the reset's."""
     frames = [start(env, script)]
-    for action in script.actions:
-        if pace:
-            time.sleep(pace)
+    for number, action in enumerate(script.actions):
+        if rest and number < 2:
+            time.sleep(rest)
         frames.append(step(env, action))
         if frames[-1].done:
             break

@@ -13,7 +13,7 @@ import numpy as np
 from ..abilities import Forkable, Guided, Solvable, Tasked
 from .child import Place, play_elsewhere
 from .maker import Maker
-from .play import Frame, Script, global_seeds, play, start, step
+from .play import Frame, Script, episode_difference, global_seeds, play, start, step
 from .report import Skipped
 
 SPLITS = ("train", "validation", "test")
@@ -53,7 +53,10 @@ class Subject:
     @cached_property
     def probe(self) -> gymnasium.Env:
         """An instance to ask for its spaces and abilities; never stepped."""
-        return self.make()
+        try:
+            return self.make()
+        except Exception as error:
+            raise Skipped("the environment cannot be made, see can_be_played") from error
 
     @property
     def guided(self) -> bool:
@@ -95,8 +98,11 @@ class Subject:
     def scripts(self) -> list[Script]:
         """The episodes that the checks replay: the first by the oracle alone, the others with other actions too."""
         try:
+            self.probe  # noqa: B018 - raises if it cannot be made
             with global_seeds(0):
                 return [self._explore(number) for number in range(self.settings.episodes)]
+        except Skipped:
+            raise
         except Exception as error:
             raise Skipped("the environment cannot be played, see can_be_played") from error
 
@@ -135,7 +141,7 @@ class Subject:
         env.action_space.seed(script.seed)
         frame = start(env, script)
         while not frame.done and len(script.actions) < self.settings.steps:
-            follow = number == 0 or rng.random() < 0.7
+            follow = number == 0 or rng.random() < 0.5
             action = self.advice(env) if follow else None
             if action is None:
                 action = self.other_action(env, rng)
@@ -145,19 +151,37 @@ class Subject:
         return script
 
     @cached_property
-    def episodes(self) -> list[list[Frame]]:
+    def recorded(self) -> list[list[Frame]]:
         """What the scripts led to, each in an instance of its own."""
         return [self.replay(script) for script in self.scripts]
 
     @cached_property
+    def unrepeatable(self) -> str | None:
+        """How a second recording differs from the first, if it does."""
+        for script, frames in zip(self.scripts, self.recorded, strict=True):
+            found = episode_difference(frames, self.replay(script))
+            if found:
+                return f"with seed {script.seed}, {found}"
+        return None
+
+    @property
+    def episodes(self) -> list[list[Frame]]:
+        """What was recorded, to compare with; skips the check if not even playing it again gives the same."""
+        if self.unrepeatable:
+            raise Skipped("the same seed and actions give different episodes, see same_seed_same_episode")
+        return self.recorded
+
+    @cached_property
     def elsewhere(self) -> dict[str, list[list[Frame]]]:
         """What the scripts led to in other processes, by what is different there."""
+        self.episodes  # noqa: B018 - skips if they cannot be compared
         places = {
             "a process": Place(),
             "a second process": Place(),
             "another hash seed": Place(hash_seed=2),
+            "a third hash seed": Place(hash_seed=3),
             "another clock": Place(other_clock=True),
-            "another pace": Place(pace=0.01),
+            "another pace": Place(rest=0.25),
         }
         played = play_elsewhere(self.make, self.scripts, list(places.values()))
         return dict(zip(places, played, strict=True))

@@ -66,7 +66,7 @@ def info_is_json(subject: Subject) -> str:
 
 def returned_values_are_kept(subject: Subject) -> str:
     """What a call returned is not changed by later calls: observations and infos can be kept, as replay buffers do."""
-    for script in subject.scripts:
+    for script, frames in zip(subject.scripts, subject.episodes, strict=True):
         env, kept = subject.make(), []
         with global_seeds(0):
             kept.append(env.reset(seed=script.seed))
@@ -77,7 +77,7 @@ def returned_values_are_kept(subject: Subject) -> str:
                     env.reset()
                     break
         env.close()
-        for number, ((observation, info), frame) in enumerate(zip(kept, subject.replay(script), strict=False)):
+        for number, ((observation, info), frame) in enumerate(zip(kept, frames, strict=False)):
             found = difference((frame.observation, frame.info), (observation, info))
             if found:
                 raise Failed(f"what step {number} returned was changed later: {found}; return a copy")
@@ -125,7 +125,7 @@ def _vandalise(value: Any) -> None:
 
 
 def _frames(subject: Subject) -> Iterator[tuple[str, Frame]]:
-    for number, frames in enumerate(subject.episodes):
+    for number, frames in enumerate(subject.recorded):
         for index, frame in enumerate(frames):
             yield f"episode {number}, {'reset' if index == 0 else f'step {index}'}", frame
 
