@@ -57,8 +57,9 @@ class RunningReward:
                 for name, values in seen.rewards.items()
             }
             total += weight * paid.pop(TOTAL)
-            parts = paid | parts  # a part that is also paid turn by turn is reported by the turn
-        return total, {**parts, TOTAL: total}
+            # What is paid turn by turn is reported so, whatever else reads it.
+            parts = paid | parts if term.scope > Scope.PAST else parts | paid
+        return total, parts | {TOTAL: total}
 
 
 class RewardWrapper(gym.Wrapper[Any, Any, Any, Any], RecordConstructorArgs):
