@@ -49,7 +49,7 @@ class WebShop(gymnasium.Env[str, str]):
 
     ``info`` always holds ``clickables``, ``has_search_bar``, ``goal`` and ``valid_action``; after the purchase also
     every part of the score (:func:`~palestra.envs.webshop.scoring.score_purchase`), ``score`` and ``success`` among
-    them.
+    them, and the ``noun_tagger`` that it was made with.
 
     Args:
         catalogue: folder with WebShop's three files (``items_shuffle*.json``, ``items_ins_v2*.json``,
@@ -233,7 +233,7 @@ class WebShop(gymnasium.Env[str, str]):
             self._tagger.nouns(target.title),
         )
         self._state = self._state._replace(kind=Kind.DONE, score=parts["score"])
-        return parts
+        return {**parts, "noun_tagger": self._tagger.name}
 
     def _feedback(self, action: object, name: str, argument: str | None) -> str:
         """One sentence on why an action did nothing."""

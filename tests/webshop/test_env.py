@@ -251,6 +251,7 @@ def test_the_end_holds_every_part_of_the_score(shop: WebShop) -> None:
     assert info["success"] is True
     assert (info["n_att"], info["n_opt"], info["price_ok"]) == (len(goal["attributes"]), len(goal["options"]), True)
     assert info["r_type"] == 1.0
+    assert info["noun_tagger"] == shop.noun_tagger
     assert info["asin"] == goal["asin"]
     assert info["price"] <= goal["price_upper"]
     assert info["w_att"] + info["w_option"] + info["w_price"] == pytest.approx(1.0)
