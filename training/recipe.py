@@ -12,6 +12,7 @@ import tomllib
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -126,13 +127,18 @@ def dump(config: Config) -> str:
     return tomli_w.dumps(values)
 
 
+def flat(config: Config) -> dict[str, Any]:
+    """All settings under their dotted names; the environment's options are one of them."""
+    return {key: reduce(getattr, key.split("."), config) for key in _keys(Config)}
+
+
 def check_resumable(config: Config) -> None:
     """Compare a configuration with the one that its run began with.
 
     Raises:
         RecipeError: the run's folder has no recipe, or one that differs in more than :data:`MAY_CHANGE`.
     """
-    saved, wanted = (_flat(asdict(each)) for each in (_saved(config.run), config))
+    saved, wanted = flat(_saved(config.run)), flat(config)
     changed = [key for key in wanted if wanted[key] != saved[key] and key not in MAY_CHANGE]
     if changed:
         lines = [f"  {key}: began with {saved[key]!r}, now {wanted[key]!r}" for key in changed]
@@ -258,17 +264,6 @@ def _nearest(word: str, known: Sequence[str]) -> str:
 
 def _plain(word: str) -> str:
     return word.lstrip("-").replace("-", "_").lower()
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested settings under dotted names; the environment's options are one value."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        if isinstance(value, dict) and key != "env_options":
-            flat |= _flat(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
 
 
 def _without_none(values: Mapping[str, Any]) -> dict[str, Any]:
