@@ -3,15 +3,17 @@
     python benchmarks/webshop.py                      # steps, snapshots, and a catalogue of 100,000 products
     python benchmarks/webshop.py --products 0         # without the large catalogue
 
-Times are CPU seconds of one thread where the machine is not otherwise said to wait (loading: wall-clock seconds).
+Steps and snapshots are timed in CPU seconds of one thread, loading in wall-clock seconds of a process of its own.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib.metadata
 import itertools
 import json
 import os
+import platform
 import random
 import resource
 import subprocess
@@ -131,6 +133,8 @@ def main() -> None:
     if arguments.load:
         measure_load(arguments.load)
         return
+    versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("gymnasium", "numpy", "bm25s"))
+    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}, {versions}")
     for observation in ("text", "text_rich"):
         show(f"embedded catalogue, {observation}", measure_steps(observation, arguments.steps))
     if not arguments.products:

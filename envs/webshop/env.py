@@ -13,6 +13,7 @@ import gymnasium
 from gymnasium.error import ResetNeeded
 
 from ..spaces import AnyText
+from .action import parse_action
 from .goals import SPLITS, Goal
 from .load import shared_catalogue, shared_goals, shared_search
 from .nouns import NounFunction, NounTagger, default_tagger, remembered
@@ -308,22 +309,6 @@ class WebShop(gymnasium.Env[str, str]):
             "has_uint32": has_uint32,
             "uinteger": uinteger,
         }
-
-
-def parse_action(action: object) -> tuple[str, str | None]:
-    r"""``"click[Buy Now]"`` -> ``("click", "buy now")``; the argument is None where there is none.
-
-    The reference matches ``(.+)\[(.+)\]`` from the start: the first line counts, its last ``]`` closes the
-    argument, and the last ``[`` that leaves the argument a character opens it.  Here in linear time, whatever the text.
-    """
-    if not isinstance(action, str):
-        return "", None
-    line = action.partition("\n")[0]
-    end = line.rfind("]")
-    start = line.rfind("[", 1, max(end - 1, 1))
-    if start < 0:
-        return action, None
-    return line[:start], line[start + 1 : end].lower()
 
 
 def _pick(numbers: range, index: Any, what: str) -> int:

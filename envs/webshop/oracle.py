@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+from .action import click, parse_action, search
 from .goals import Goal
-from .pages import BUY, NEXT_PAGE, PREVIOUS_PAGE, RESULTS_PER_PAGE, Kind, Lookup, State, clickables
+from .pages import BUY, ITEM_BUTTONS, NEXT_PAGE, PREVIOUS_PAGE, RESULTS_PER_PAGE, Kind, Lookup, State
 from .product import Product
 from .scoring import option_matches
 
@@ -27,7 +28,7 @@ class Plan(NamedTuple):
     options: tuple[tuple[str, str], ...]
 
 
-def make_plan(goal: Goal, lookup: Lookup, search: Callable[[str], tuple[int, ...]]) -> Plan:
+def make_plan(goal: Goal, lookup: Lookup, find: Callable[[str], tuple[int, ...]]) -> Plan:
     """Plan for a goal, with the first query that shows the product on page 1, or else on the earliest page.
 
     Where no query finds it, the plan is to keep searching.
@@ -36,7 +37,7 @@ def make_plan(goal: Goal, lookup: Lookup, search: Callable[[str], tuple[int, ...
     best: tuple[int, str] | None = None
     queries = list(dict.fromkeys(query for query in _queries(goal, target) if query))
     for query in queries:
-        results = search(query)
+        results = find(query)
         if goal.product in results:
             page = results.index(goal.product) // RESULTS_PER_PAGE + 1
             if best is None or page < best[0]:
@@ -56,6 +57,7 @@ def _queries(goal: Goal, target: Product) -> Iterator[str]:
     yield _words(target.title)
     yield _words(f"{target.title} {' '.join(target.option_groups)}")
     yield _words(f"{target.title} {target.description[:500]}")
+    yield target.asin.lower()
 
 
 def _words(text: str) -> str:
@@ -67,12 +69,10 @@ def choose_options(goal: Goal, product: Product) -> tuple[tuple[str, str], ...]:
     """The values to click, at most one per group, that together match as many of the goal's options as possible."""
     # best: set of matched goal options, as bits -> the choices that match them.
     best: dict[int, tuple[tuple[str, str], ...]] = {0: ()}
-    page = State(Kind.ITEM, product=product.index)
-    buttons = set(clickables(page, lambda _: product)) - set(product.option_groups)
     for group in product.options:
         matched: dict[int, str] = {}
         for value, owner in product.option_groups.items():
-            if owner == group and value and value not in buttons:
+            if owner == group and _can_be_chosen(value):
                 bits = sum(1 << i for i, wanted in enumerate(goal.options) if option_matches(wanted, value))
                 # Of values that match the same, the one that is the goal's own words.
                 if bits and (bits not in matched or value in goal.options):
@@ -84,17 +84,21 @@ def choose_options(goal: Goal, product: Product) -> tuple[tuple[str, str], ...]:
     return max(best.items(), key=lambda entry: (entry[0].bit_count(), -len(entry[1])))[1]
 
 
+def _can_be_chosen(value: str) -> bool:
+    """Whether a click on an option chooses it: not where it has a button's name, or one that no action can say."""
+    return value not in (*ITEM_BUTTONS, "search") and parse_action(click(value)) == ("click", value)
+
+
 def next_action(plan: Plan, state: State, lookup: Lookup) -> str:
     """The next action of the plan, from any page."""
-    asin = lookup(plan.product).asin.lower()
     if state.kind is Kind.ITEM and state.product == plan.product:
         missing = [value for group, value in plan.options if dict(state.chosen).get(group) != value]
-        return f"click[{missing[0]}]" if missing else f"click[{BUY.lower()}]"
+        return click(missing[0] if missing else BUY.lower())
     if state.kind is Kind.SUBPAGE and state.product == plan.product:
-        return f"click[{PREVIOUS_PAGE.lower()}]"
+        return click(PREVIOUS_PAGE.lower())
     if state.kind is Kind.RESULTS:
         if plan.product in state.shown():
-            return f"click[{asin}]"
+            return click(lookup(plan.product).asin.lower())
         if state.query == plan.query and plan.product in state.results:
-            return f"click[{(NEXT_PAGE if state.page < plan.page else PREVIOUS_PAGE).lower()}]"
-    return f"search[{plan.query}]"
+            return click((NEXT_PAGE if state.page < plan.page else PREVIOUS_PAGE).lower())
+    return search(plan.query)

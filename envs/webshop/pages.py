@@ -20,6 +20,9 @@ PREVIOUS_PAGE = "< Prev"
 BUY = "Buy Now"
 SUBPAGES = ("Description", "Features", "Reviews")
 
+#: The clickable names of a product's page that are not its options.
+ITEM_BUTTONS = tuple(name.lower() for name in (BACK_TO_SEARCH, PREVIOUS_PAGE, *SUBPAGES, BUY))
+
 
 class Kind(Enum):
     """The kinds of page."""
@@ -62,8 +65,7 @@ def clickables(state: State, lookup: Lookup) -> list[str]:
     """What a click may name on this page, lower-cased: the buttons, then products or options, each name once."""
     if state.kind is Kind.ITEM:
         # An option may have the name of a button: what a click on it does is then what the button does.
-        buttons = [name.lower() for name in (BACK_TO_SEARCH, PREVIOUS_PAGE, *SUBPAGES, BUY)]
-        return list(dict.fromkeys([*buttons, *lookup(state.product).option_groups]))
+        return list(dict.fromkeys([*ITEM_BUTTONS, *lookup(state.product).option_groups]))
     names = (text.lower() for style, text in _body(state, lookup) if style in ("button", "product"))
     return list(dict.fromkeys(names))
 

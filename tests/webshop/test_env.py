@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from palestra.envs.abilities import Forkable, Guided, Solvable, Tasked
 from palestra.envs.webshop import WebShop
-from palestra.envs.webshop.env import parse_action
+from palestra.envs.webshop.action import parse_action
 
 SPLITS = ("train", "validation", "test")
 
