@@ -8,8 +8,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from palestra.envs.webshop import WebShop
 from palestra.envs.webshop.load import shared_catalogue, shared_search
@@ -68,9 +66,16 @@ def test_plurals(word: str, stem: str) -> None:
     assert singular(word) == stem
 
 
-@given(st.text())
-def test_tokens_are_stable_under_case(text: str) -> None:
-    assert list(tokenise(text)) == list(tokenise(text.lower()))
+def test_tokens_are_words_of_any_script_without_case() -> None:
+    assert list(tokenise("The Café's 2-in-1 SHOES_and ботинки, 靴!")) == [
+        "café",
+        "s",
+        "2",
+        "1",
+        "shoe",
+        "ботинки",
+        "靴",
+    ]
 
 
 def test_what_is_indexed_of_a_product(contract: Path) -> None:
