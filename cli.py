@@ -63,6 +63,8 @@ def _add_check(commands: Any) -> None:
     parser.add_argument("--oracle-tasks", type=int, default=10, help="tasks of each split that the oracle has to solve")
     score_help = "mean score that it has to reach (default: the registered reward_threshold, or 0.98)"
     parser.add_argument("--min-oracle-score", type=float, help=score_help)
+    recovery_help = "mean score that it has to reach after three other actions (default: the same)"
+    parser.add_argument("--min-recovery-score", type=float, help=recovery_help)
     parser.set_defaults(run=_check)
 
 
@@ -82,6 +84,7 @@ def _check(options: argparse.Namespace) -> int:
             steps=options.steps,
             oracle_tasks=options.oracle_tasks,
             min_oracle_score=options.min_oracle_score,
+            min_recovery_score=options.min_recovery_score,
         ),
         on_outcome=lambda outcome: print(outcome, flush=True),
     )

@@ -99,7 +99,8 @@ class Words(gymnasium.Wrapper[str, str, Any, Any], RecordConstructorArgs):
     Discrete actions are called by ``names``, else by ``env.metadata["action_names"]``, else as in :data:`KNOWN`, else
     by their numbers.  Capitals and surrounding white space do not matter.  Anything else is an invalid action: it
     changes nothing in the wrapped environment, is paid 0, and is answered by feedback, also in ``info["feedback"]``
-    with ``info["valid_action"]`` false.  It still takes one of ``max_episode_steps``.
+    with ``info["valid_action"]`` false.  It still takes one of ``max_episode_steps``.  Where every step costs
+    something, as in Taxi, that makes nonsense cheap: train with a reward on ``valid_action`` there.
 
     Observations are said as in :data:`KNOWN`, otherwise numbers are written out and arrays of at most
     :data:`LARGEST_BOX` numbers too.  If the environment was made with ``render_mode="ansi"`` its picture comes first,
@@ -124,7 +125,7 @@ class Words(gymnasium.Wrapper[str, str, Any, Any], RecordConstructorArgs):
         inner = env.unwrapped
         known = KNOWN.get(type(inner).__name__.removesuffix("Env"))
         self.names = _action_names(env, names, known)
-        self._say = known.say if known is not None and names is None else None
+        self._say = None if known is None else known.say
         _check_sayable(env.observation_space)
         self.observation_space = AnyText()
         self.action_space = Phrases(self.names) if self.names else env.action_space
@@ -220,7 +221,8 @@ class Words(gymnasium.Wrapper[str, str, Any, Any], RecordConstructorArgs):
 
     def _make_guide(self) -> str:
         documentation = inspect.getdoc(type(self.env.unwrapped)) or type(self.env.unwrapped).__name__
-        first = re.split(r"\n\s*\n", documentation.strip())[0]
+        paragraphs = re.split(r"\n\s*\n", re.sub(r"^#.*$", "", documentation, flags=re.MULTILINE).strip())
+        first = " ".join(paragraphs[0].split())
         answer = "one of these actions" if self.names else f"an action in {self.env.action_space}"
         return f"{first}\n\nAnswer with {answer} and nothing else{': ' if self.names else ''}{', '.join(self.names)}."
 

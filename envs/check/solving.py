@@ -38,7 +38,8 @@ def oracle_recovers(subject: Subject) -> str:
     """After a few other actions the oracle still solves the episode, from where they led.
 
     The other actions are those that the oracle takes in other episodes.  Where one ends the episode, it is taken back
-    by ``restore``, so this is checked only with snapshots.
+    by ``restore``, so this is checked only with snapshots.  Where mistakes cannot be made good, lower
+    ``min_recovery_score``.
     """
     _need_oracle(subject)
     if not subject.forkable:
@@ -57,8 +58,10 @@ def oracle_recovers(subject: Subject) -> str:
         scores.append(wasted + finish(subject, env, frame))
         env.close()
     mean = sum(scores) / len(scores)
-    if not mean >= subject.min_oracle_score:
-        raise Failed(f"after three other actions the oracle's mean score is {mean:.3f}; it must solve from any state")
+    if not mean >= subject.min_recovery_score:
+        raise Failed(
+            f"after three other actions the oracle's mean score is {mean:.3f}, below {subject.min_recovery_score:g}"
+        )
     return f"mean score {mean:.3f} on {len(scores)}"
 
 

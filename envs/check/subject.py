@@ -24,7 +24,9 @@ class Settings:
     """How much to play.
 
     ``min_oracle_score`` is the mean score that the oracle must reach on the tasks of each split; ``None`` stands for
-    the ``reward_threshold`` that the environment was registered with, or 0.98 without one.
+    the ``reward_threshold`` that the environment was registered with, or 0.98 without one.  ``min_recovery_score`` is
+    what it must reach after a few other actions; ``None`` stands for the same, which suits environments where no action
+    but the last is final.
     """
 
     seed: int = 0
@@ -32,6 +34,7 @@ class Settings:
     steps: int = 40
     oracle_tasks: int = 10
     min_oracle_score: float | None = None
+    min_recovery_score: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("episodes", "steps", "oracle_tasks"):
@@ -84,6 +87,12 @@ class Subject:
         if self.settings.min_oracle_score is not None:
             return self.settings.min_oracle_score
         return 0.98 if self.make.spec.reward_threshold is None else self.make.spec.reward_threshold
+
+    @property
+    def min_recovery_score(self) -> float:
+        """The mean score that the oracle has to reach after a few other actions."""
+        asked = self.settings.min_recovery_score
+        return self.min_oracle_score if asked is None else asked
 
     @property
     def step_limit(self) -> int:
