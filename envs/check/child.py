@@ -1,7 +1,4 @@
-"""The other process: plays scripts that it reads from its standard input, and writes what they led to.
-
-``python -m palestra.envs.check.child`` is started by :func:`play_elsewhere`.
-"""
+"""The other process: :func:`play_elsewhere` starts it, and :func:`main` is what it runs."""
 
 from __future__ import annotations
 
@@ -56,7 +53,7 @@ def play_elsewhere(
 def _start(place: Place, job: bytes) -> subprocess.Popen[bytes]:
     path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)
     environ = {**os.environ, "PYTHONHASHSEED": str(place.hash_seed), "PYTHONPATH": path}
-    command = [sys.executable, "-m", "palestra.envs.check.child"]
+    command = [sys.executable, "-c", "from palestra.envs.check.child import main; main()"]
     pipe = subprocess.PIPE
     process = subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ)
     assert process.stdin is not None
@@ -75,21 +72,20 @@ def _result(process: subprocess.Popen[bytes], timeout: float) -> list[list[Frame
 
 
 def main() -> None:
-    """Read one job, play it, write the result."""
+    """Play the scripts that standard input holds, and write what they led to to standard output."""
     place, job = pickle.load(sys.stdin.buffer)
+    # What an environment prints, or a library below it, must not mix with the result.
+    result = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
     if place.other_clock:
         # Before the job is unpickled, which imports the environment's module and what that takes from `time`.
         advance_clock()
-    with contextlib.redirect_stdout(sys.stderr):
-        wrapper, scripts = pickle.loads(job)
-        episodes = []
-        for script in scripts:
-            with global_seeds(0):
-                env = wrapper.fn()
-                episodes.append(play(env, script, place.rest))
-                env.close()
-    sys.stdout.buffer.write(pickle.dumps(episodes))
-
-
-if __name__ == "__main__":
-    main()
+    wrapper, scripts = pickle.loads(job)
+    episodes = []
+    for script in scripts:
+        with global_seeds(0):
+            env = wrapper.fn()
+            episodes.append(play(env, script, place.rest))
+            env.close()
+    with result:
+        result.write(pickle.dumps(episodes))

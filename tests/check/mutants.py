@@ -140,6 +140,18 @@ def breaks(*checks: str) -> Callable[[type[Boxes]], type[Boxes]]:
 gymnasium.register("Boxes-v0", entry_point=Boxes, max_episode_steps=50)
 
 
+class Chatty(Boxes):
+    """Keeps every promise, and prints while it does."""
+
+    def rumour(self) -> int:
+        print("a rumour")
+        os.write(1, b"another")
+        return super().rumour()
+
+
+gymnasium.register("Chatty-v0", entry_point=Chatty, max_episode_steps=50)
+
+
 # Seeds and generators.
 
 

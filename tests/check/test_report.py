@@ -63,6 +63,12 @@ def test_mistakes_that_cannot_be_made_good_may_be_allowed() -> None:
     assert palestra.check(blind, only=["oracle_recovers"], settings=Settings(min_recovery_score=0.0)).passed
 
 
+def test_what_an_environment_prints_does_not_disturb_the_comparison(capfd: pytest.CaptureFixture[str]) -> None:
+    report = palestra.check("mutants:Chatty-v0", only=["other_process"])
+    assert report["other_process"].verdict is Verdict.PASSED, str(report)
+    assert "another" in capfd.readouterr().out
+
+
 def test_an_oracle_that_scores_nan_has_not_solved_anything() -> None:
     report = palestra.check("mutants:NotANumber-v0", only=["oracle_solves"])
     assert "nan" in report["oracle_solves"].message
