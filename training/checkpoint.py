@@ -88,7 +88,7 @@ def load(checkpoint: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     try:
         state = json.loads((checkpoint / STATE).read_text())
         files = dict(state.pop("files"))
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise _damaged(checkpoint / STATE, f"it cannot be read ({type(error).__name__}: {error})") from error
     found = _sizes(checkpoint)
     for name, size in files.items():
