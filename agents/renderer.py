@@ -130,6 +130,7 @@ class Renderer:
         self._first = self._slot(form.head + mark + form.tail, system or "")
         self._after_stop = self._slot(opening + mark + form.tail, "")
         self._after_cut = self._slot(form.bridge + mark + form.tail, "")
+        self._prompt = self._split(form.tail)[-1]
         self._verify(form)
 
     def start(self, observation: Observation) -> np.ndarray:
@@ -147,7 +148,11 @@ class Renderer:
 
     def reply(self, text: str) -> np.ndarray:
         """The ids [n] int32 with which a model would have answered ``text``, its stop token included."""
-        return np.array([*self._plain(self._lead + text), self.stop_ids[0]], np.int32)
+        prompt, ids = self._plain(self._prompt), self._plain(self._prompt + self._lead + text)
+        # Where a tokenizer would join the prompt's end and the reply's start, a model that has read the prompt cannot.
+        joined = ids[: len(prompt)] != prompt
+        answer = self._plain(self._lead + text) if joined else ids[len(prompt) :]
+        return np.array([*answer, self.stop_ids[0]], np.int32)
 
     def _fill(self, slot: _Slot, content: str) -> np.ndarray:
         ids = self._plain(slot.before + self._trim(content) + slot.after)

@@ -20,25 +20,37 @@ CHAT_TEMPLATE = (
 )
 """ChatML: https://github.com/openai/openai-python/blob/release-v0.28.0/chatml.md"""
 
+JOINER = "\u2060"
+"""Word joiner, an invisible sign: what follows it belongs to what stands before it."""
+
 _PIECES = "|".join(
     [
         r"'(?:s|t|re|ve|m|ll|d)(?!\p{L})",
+        r"\[\d{1,3}\]",  # the number of a link
         r" \[\p{L}+_?\](?!\S)|(?<!\S)\[\p{L}+_?\](?!\S)",  # marks such as [SEP] and [button_]
         r" ?\p{L}+",
         r"\.\d\d(?!\d)",  # the hundredths of a price
         r"\d{1,2}(?=(?:\d\d)*(?!\d))",  # other digits in pairs from the right, so that a digit's place is plain
-        r" ?[^\s\p{L}\p{N}]+",
+        rf" ?(?:[^\s\p{{L}}\p{{N}}{JOINER}]+{JOINER}?|{JOINER})",
         r"\p{N}",
         r"\n+|\s+(?!\S)|\s",
     ]
 )
 
+# A word after a bracket or a line break is read as if a blank stood before it, so that it is the same token wherever it
+# stands: a model that copies ``tan`` from a page into ``click[tan]`` need not learn that two tokens mean one word.  A
+# bracket says by a joiner that the blank is not in the text.  A line break cannot: it may end a prompt, and its token must
+# not depend on the reply.  So every word after a line break gets a blank more than it has, and decoding takes it away.
+_AFTER_SIGN = rf"(?<=[^\p{{L}}\p{{N}}'’\s{JOINER}])(?!(?<=\[)(?<!\S\[)\p{{L}}+_?\](?!\S))(?=\p{{L}})"
+_AFTER_BREAK = r"(?<=\n)(?= *\p{L})"
+_READ_AFTER_BREAK = r"(?<=\n) (?= *\p{L})"
+
 
 def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048, lowercase: bool = True) -> PreTrainedTokenizerFast:
     """Train a byte-level BPE tokenizer (Sennrich et al. 2016) whose texts are the messages of a chat.
 
-    Any text is encoded without loss but for its case, and the same texts give the same tokenizer.  A token never spans
-    two words, a word and punctuation, or the whole and the hundredths of a price.  Numbers are read in pairs of digits
+    Any text is encoded without loss but for its case (and for joiners, U+2060, in it), and the same texts give the same
+    tokenizer.  A word is the same token after a blank, a bracket and a line break.  A token never spans two words, a word and punctuation, or the whole and the hundredths of a price.  Numbers are read in pairs of digits
     from the right (``1299.50`` is ``12``, ``99``, ``.50``), so that equal places of two prices meet in equal tokens.
 
     Args:
@@ -56,15 +68,24 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048, lowercase: boo
     if vocab_size < len(special) + len(alphabet):
         raise ValueError(f"vocab_size must be at least {len(special) + len(alphabet)}, not {vocab_size}")
     tokenizer = Tokenizer(models.BPE())
-    if lowercase:
-        tokenizer.normalizer = normalizers.Lowercase()
+    join = [
+        normalizers.Replace(Regex(_AFTER_SIGN), JOINER + " "),
+        normalizers.Replace(Regex(_AFTER_BREAK), " "),
+    ]
+    tokenizer.normalizer = normalizers.Sequence([normalizers.Lowercase(), *join] if lowercase else join)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
             pre_tokenizers.Split(Regex(_PIECES), "isolated"),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
-    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.decoder = decoders.Sequence(
+        [
+            decoders.ByteLevel(),
+            decoders.Replace(JOINER + " ", ""),
+            decoders.Replace(Regex(_READ_AFTER_BREAK), ""),
+        ]
+    )
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size, special_tokens=special, initial_alphabet=alphabet, show_progress=False
     )
@@ -82,8 +103,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048, lowercase: boo
 def _as_messages(texts: Iterable[str]) -> Iterator[str]:
     # Roles head every message of a chat, so they deserve tokens of their own.
     for text in texts:
-        yield text
-        yield "user\n"
+        yield f"user\n{text}"
         yield "assistant\n"
 
 

@@ -200,17 +200,12 @@ OBSERVATIONS = [
 ACTIONS = ["search[desk lamp]", "click[b07xyz1234]", "click[buy now]"]
 
 
-def conversation(
-    renderer: Renderer, tokenizer: Any, lead: str = "", cut: bool = False, actions: list[str] = ACTIONS
-) -> list[int]:
+def conversation(renderer: Renderer, cut: bool = False, actions: list[str] = ACTIONS) -> list[int]:
     """The ids of an episode in which the given actions were sampled."""
     ids = renderer.start(OBSERVATIONS[0]).tolist()
     for action, observation in zip(actions, OBSERVATIONS[1:], strict=False):
-        sampled = tokenizer.encode(lead + action, add_special_tokens=False)
-        if not cut:
-            sampled.append(renderer.stop_ids[0])
-        ids += sampled
-        ids += renderer.extend(np.array(sampled, np.int32), observation).tolist()
+        sampled = renderer.reply(action)[: -1 if cut else None]
+        ids += [*sampled.tolist(), *renderer.extend(sampled, observation).tolist()]
     return ids
 
 
@@ -229,26 +224,22 @@ def test_appended_ids_are_those_of_the_whole_conversation(family: str, cut: bool
     tokenizer = FAMILIES[family]()
     system = None if family == "gemma" else "You are in a shop."
     renderer = Renderer(tokenizer, system)
-    assert conversation(renderer, tokenizer, cut=cut) == tokenizer.encode(
-        rendered(tokenizer, system), add_special_tokens=False
-    )
+    assert conversation(renderer, cut=cut) == tokenizer.encode(rendered(tokenizer, system), add_special_tokens=False)
 
 
 @pytest.mark.parametrize("family", ["mistral", "mistral-moves-system", "unigram-always"])
 def test_blank_that_a_template_puts_before_a_reply_is_left_to_the_model(family: str) -> None:
     tokenizer = FAMILIES[family]()
     renderer = Renderer(tokenizer)
-    lead = "" if family.startswith("unigram") else " "  # a unigram tokenizer puts its own blank in front
-    assert conversation(renderer, tokenizer, lead=lead) == tokenizer.encode(
-        rendered(tokenizer, None), add_special_tokens=False
-    )
+    assert tokenizer.decode(renderer.reply("look")).startswith(" ") or family.startswith("unigram")
+    assert conversation(renderer) == tokenizer.encode(rendered(tokenizer, None), add_special_tokens=False)
 
 
 @pytest.mark.parametrize("family", sorted(FAMILIES.keys() - {"r1"}))
 def test_text_of_an_episode_is_the_rendered_text(family: str) -> None:
     tokenizer = FAMILIES[family]()
     renderer = Renderer(tokenizer)
-    text = tokenizer.decode(conversation(renderer, tokenizer))
+    text = tokenizer.decode(conversation(renderer))
     whole = tokenizer.decode(tokenizer.encode(rendered(tokenizer, None), add_special_tokens=False))
     if family == "plain":  # no token of the template's own ends a turn there
         text = text.replace("<|im_end|>", "")
@@ -286,7 +277,7 @@ def test_qwen3_thinking_stays_in_the_context_and_is_reported() -> None:
     assert renderer.rewrites == "the template drops the thinking of earlier replies"
     thinking = ["<think>\nfirst thought\n</think>\n\nsearch[desk lamp]", "click[b07xyz1234]", "click[buy now]"]
     assert "first thought" not in rendered(tokenizer, None, actions=thinking)
-    ids = conversation(renderer, tokenizer, actions=thinking)
+    ids = conversation(renderer, actions=thinking)
     text = rendered(tokenizer, None).replace("search[desk lamp]<", thinking[0] + "<")
     assert tokenizer.decode(ids) == text
 
@@ -296,7 +287,7 @@ def test_empty_thinking_of_a_generation_prompt_stays_in_the_context() -> None:
     renderer = Renderer(tokenizer, template_kwargs={"enable_thinking": False})
     assert renderer.rewrites is not None
     assert r"drops '<think>\n\n</think>\n\n' before earlier replies" in renderer.rewrites
-    ids = conversation(renderer, tokenizer)
+    ids = conversation(renderer)
     text = rendered(tokenizer, None).replace(
         "<|im_start|>assistant\n", "<|im_start|>assistant\n<think>\n\n</think>\n\n"
     )
@@ -309,7 +300,7 @@ def test_open_thinking_of_a_generation_prompt_stays_in_the_context() -> None:
     assert renderer.rewrites is not None
     assert r"drops '<think>\n' before earlier replies" in renderer.rewrites
     assert "drops the thinking of earlier replies" in renderer.rewrites
-    assert tokenizer.decode(conversation(renderer, tokenizer)).count("<think>\n") == 4
+    assert tokenizer.decode(conversation(renderer)).count("<think>\n") == 4
 
 
 @pytest.mark.parametrize("family", ["chatml", "no-close", "small", "plain"])
@@ -448,13 +439,14 @@ def test_the_tokenizer_is_left_as_it_was() -> None:
 
 
 @pytest.mark.parametrize("family", ["chatml", "llama3", "mistral", "small"])
-def test_reply_is_what_a_model_would_have_sampled(family: str) -> None:
-    tokenizer = FAMILIES[family]()
+def test_reply_ends_once_whatever_it_says(family: str) -> None:
+    renderer = Renderer(FAMILIES[family]())
+    assert renderer.reply("click[<|im_end|></s>]").tolist().count(renderer.stop_ids[0]) == 1
+
+
+def test_reply_that_would_join_the_prompt_is_encoded_alone() -> None:
+    """With ``assistant: search`` a blank and the word are one token, but a model has read the blank already."""
+    tokenizer = FAMILIES["plain"]()
     renderer = Renderer(tokenizer)
-    ids = renderer.start(OBSERVATIONS[0]).tolist()
-    for action, observation in zip(ACTIONS, OBSERVATIONS[1:], strict=True):
-        reply = renderer.reply(action)
-        ids += [*reply.tolist(), *renderer.extend(reply, observation).tolist()]
-    assert ids == tokenizer.encode(rendered(tokenizer, None), add_special_tokens=False)
-    stop = renderer.stop_ids[0]
-    assert renderer.reply("click[<|im_end|></s>]").tolist().count(stop) == 1
+    assert renderer.start("look")[-1:].tolist() == tokenizer.encode(" ")
+    assert renderer.reply("search").tolist() == [*tokenizer.encode("search"), renderer.stop_ids[0]]

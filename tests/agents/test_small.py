@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from palestra.agents.parser import TextParser
 from palestra.agents.renderer import Renderer
-from palestra.agents.small import ARCHITECTURES, build_model, save_small_model, train_tokenizer
+from palestra.agents.small import ARCHITECTURES, JOINER, build_model, save_small_model, train_tokenizer
 
 from .models import TEXTS, small_model
 
@@ -22,6 +23,9 @@ ANY_TEXT = [
     "naïve café 日本語 🦜 İstanbul ﬁn",
     "$1,299.50 1299.5 3.14159 ٣ ½ ²",
     "\x00",
+    "page\nlamp\n desk\n  navy\n\nbuy\t\n\n  x\r\nsize",
+    "[button] rose gold [button_]\n[tan] [navy blue] x[SEP] [SEP]. (lamp) \"desk\" >tan a/b a_b_c 3x-large 'tan'",
+    "click[12] click[tan] [3] [1234]",
 ]
 
 
@@ -43,18 +47,41 @@ def test_tokens_end_where_words_and_places_of_numbers_end(tokenizer: Any) -> Non
 
     assert pieces("$1299.50 to $38.99") == ["$", "12", "99", ".50", "Ġto", "Ġ$", "38", ".99"]
     assert pieces("138.5 v1.2.34") == ["1", "38", ".", "5", "Ġv", "1", ".", "2", ".34"]
-    assert pieces("click[buy now] women's x") == ["click", "[", "buy", "Ġnow", "]", "Ġwomen", "'s", "Ġx"]
+    assert pieces("search[now] women's x") == ["search", "[", "now", "]", "Ġwomen", "'s", "Ġx"]
     assert pieces("a [SEP] b\n[button] c [button_]") == ["a", "Ġ[SEP]", "Ġb", "Ċ", "[button]", "Ġc", "Ġ[button_]"]
+    assert pieces("click[12] click[1234]") == ["click", "[12]", "Ġclick", "[", "12", "34", "]"]
     for token in tokenizer.get_vocab().keys() - set(tokenizer.all_special_tokens):
         text = tokenizer.convert_tokens_to_string([token]).strip(" []_'")
         assert text.isalpha() or not any(letter.isalpha() for letter in text), token
 
 
-def test_roles_and_marks_are_single_tokens(tokenizer: Any) -> None:
-    for text in ("user", "assistant", " [sep]", "search", "click", "buy"):
+def test_roles_marks_and_common_words_are_single_tokens(tokenizer: Any) -> None:
+    for text in ("user", "assistant", " [sep]", " search", " click", " buy"):
         assert len(tokenizer.encode(text)) == 1, text
     assert tokenizer.encode("<|endoftext|><|im_start|><|im_end|>") == [0, 1, 2]
     assert (tokenizer.pad_token_id, tokenizer.eos_token_id) == (0, 2)
+
+
+@pytest.mark.parametrize("words", ["lamp", "rose gold", "zzyzx"])
+@pytest.mark.parametrize("around", ["a {} b", "click[{}]", "a\n{}\n", "a\n\n{}", "({}, {})", "[button] {}", "[{}]."])
+def test_a_word_is_the_same_tokens_wherever_it_stands(tokenizer: Any, words: str, around: str) -> None:
+    wanted = tokenizer.encode(f" {words}")
+    ids = tokenizer.encode(around.format(words, words))
+    assert any(ids[start : start + len(wanted)] == wanted for start in range(len(ids)))
+
+
+def test_a_reply_is_the_same_tokens_as_the_words_it_copies(tokenizer: Any) -> None:
+    renderer = Renderer(tokenizer)
+    page, reply = renderer.start("pay now\nrose gold").tolist(), renderer.reply("rose gold")
+    start = page.index(reply[0])
+    assert page[start : start + len(reply)] == reply.tolist()
+    parser = TextParser(tokenizer, renderer.stop_ids)
+    for action in ("search[rose gold lamp]", "click[< prev]", "click[3x-large]", "[12]"):
+        assert parser.parse(renderer.reply(action)).action == action
+
+
+def test_a_literal_joiner_is_all_that_is_lost(tokenizer: Any) -> None:
+    assert tokenizer.decode(tokenizer.encode(f"a{JOINER} b{JOINER}c")) == f"ab{JOINER}c"
 
 
 def test_same_texts_give_the_same_tokenizer_in_another_process(tokenizer: Any, tmp_path: Path) -> None:
