@@ -19,8 +19,8 @@ Session = Hashable
 class Sampling:
     """How the next tokens are drawn.
 
-    ``temperature`` 0 takes the most likely token.  ``top_k`` 0 and ``top_p`` 1 leave the distribution whole.  Generation
-    ends after a token of ``stop_ids``, after text that contains one of ``stop``, or at ``max_tokens``.
+    ``temperature`` 0 takes the most likely token.  ``top_k`` 0 and ``top_p`` 1 leave the distribution whole.
+    Generation ends after a token of ``stop_ids``, after text that contains one of ``stop``, or at ``max_tokens``.
     """
 
     max_tokens: int = 64
@@ -55,8 +55,8 @@ class Completion:
     """What a request sampled: ``ids`` [a] int32, the stop token included, and their ``logprobs`` [a] float32.
 
     The log-probabilities are those of the distribution that was sampled from, after temperature and truncation.
-    ``finish`` is ``"stop"``, ``"length"`` (``max_tokens`` reached) or ``"context"`` (no room left; ``ids`` may be empty).
-    ``version`` is the weights' version.
+    ``finish`` is ``"stop"``, ``"length"`` (``max_tokens`` reached) or ``"context"`` (no room left; ``ids`` may be
+    empty).  ``version`` is the weights' version.
     """
 
     session: Session

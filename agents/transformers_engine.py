@@ -1,9 +1,9 @@
 """The in-process engine: continuous batching over a ``transformers`` model, one key-value cache per live session.
 
-Every :meth:`TransformersEngine.step` is one packed forward that holds the next token of all sequences being sampled and
-the new context of those that were just submitted, so episodes of unequal length never wait for each other.  A session's
-context is prefilled once: later turns append to its cache, and a session whose context begins like another's copies that
-part instead of computing it (the shared prompt of a group is prefilled once).
+Every :meth:`TransformersEngine.step` is one packed forward that holds the next token of all sequences being sampled
+and the new context of those that were just submitted, so episodes of unequal length never wait for each other.  A
+session's context is prefilled once: later turns append to its cache, and a session whose context begins like another's
+copies that part instead of computing it (the shared prompt of a group is prefilled once).
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class TransformersEngine:
         self.model = model
         self.tokenizer = tokenizer
         self.device = next(model.parameters()).device
-        own_limit = int(model.config.max_position_embeddings)
+        own_limit = int(model.config.get_text_config().max_position_embeddings)
         self.max_context = min(max_context or own_limit, own_limit)
         self.capabilities = Capabilities(logprobs=True, load=True, images=False, max_context=self.max_context)
         self.max_batch_tokens = max_batch_tokens
@@ -103,7 +103,8 @@ class TransformersEngine:
         """Queue a request.
 
         Raises:
-            ValueError: if its session has a request under way, has no new ids, or wants stop strings without a tokenizer.
+            ValueError: if its session has a request under way, it has no new ids, or it wants stop strings without a
+                tokenizer.
         """
         live = self._live.get(request.session)
         if (live and live.request) or any(queued.session == request.session for queued in self._queue):
@@ -128,7 +129,8 @@ class TransformersEngine:
         Raises:
             KeyError: if the model has no parameter of that name.
         """
-        own = dict(self.model.named_parameters()) | dict(self.model.named_buffers())
+        # Tied weights have several names, any of which a state_dict may give.
+        own = dict(self.model.named_parameters(remove_duplicate=False)) | dict(self.model.named_buffers())
         for name, tensor in weights:
             own[name].copy_(tensor)
         self.version = version
@@ -148,8 +150,10 @@ class TransformersEngine:
             if self._queue and not finished:
                 raise RuntimeError(f"all {self._cache.slots} slots hold live sessions; release one, or make more slots")
             return finished
-        taken = [self._share_prefix(sequence, batch) for sequence in batch]
-        ready = [sequence for sequence, ok in zip(batch, taken, strict=True) if ok]
+        ready: list[_Sequence] = []
+        for sequence in batch:
+            if self._share_prefix(sequence, ready):
+                ready.append(sequence)
         ready.sort(key=lambda sequence: len(sequence.pending) > 1)
         new = [len(sequence.pending) for sequence in ready]
         packing = Packing(new, [s.cached for s in ready], [s.slot for s in ready], self._cache, self.device)
@@ -198,25 +202,20 @@ class TransformersEngine:
             batch.append(sequence)
         return batch
 
-    def _share_prefix(self, sequence: _Sequence, batch: list[_Sequence]) -> bool:
+    def _share_prefix(self, sequence: _Sequence, ready: list[_Sequence]) -> bool:
         """Copy the longest cached beginning that ``sequence`` shares with a live session.
 
-        False if it should wait a step, because a sequence earlier in the batch is about to compute more of it.
+        False if it should wait a step, because one of those that are ``ready`` for this one will have computed more of
+        it by then.
         """
         if sequence.cached or sequence.length < _SHORTEST_FORK:
             return True
-        donor, shared, awaited = None, _SHORTEST_FORK - 1, _SHORTEST_FORK - 1
-        earlier = True
+        donor, shared = None, _SHORTEST_FORK - 1
         for other in self._live.values():
-            if other is sequence:
-                earlier = False
-                continue
-            common = self._common(sequence, other)
-            if min(common, other.cached) > shared:
-                donor, shared = other, min(common, other.cached)
-            if earlier and not other.cached and other in batch:
-                awaited = max(awaited, common)
-        if awaited > shared:
+            common = min(self._common(sequence, other), other.cached) if other.cached else 0
+            if common > shared and other is not sequence:
+                donor, shared = other, common
+        if any(len(other.pending) > 1 and self._common(sequence, other) > shared for other in ready):
             return False
         if donor is not None:
             # The last token is always computed, because its hidden state gives the next one.

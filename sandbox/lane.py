@@ -1,7 +1,7 @@
 """A lane: one worker thread with deadlines, for code that may raise or hang.
 
-A call that misses its deadline cannot be stopped inside this process, so its lane is abandoned (the thread is a daemon) and
-the caller takes a fresh one.  What must really be killed belongs in a process of its own.
+A call that misses its deadline cannot be stopped inside this process, so its lane is abandoned (the thread is a daemon)
+and the caller takes a fresh one.  What must really be killed belongs in a process of its own.
 """
 
 from __future__ import annotations
@@ -37,5 +37,5 @@ class Lane:
             future, call, args = item
             try:
                 future.set_result(call(*args))
-            except BaseException as error:
+            except BaseException as error:  # noqa: BLE001 (the future carries it to whoever asks)
                 future.set_exception(error)
