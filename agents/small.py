@@ -119,7 +119,7 @@ def build_model(
     intermediate: int | None = None,
     max_positions: int = 2048,
     sliding_window: int | None = None,
-    initializer_range: float = 0.02,
+    initializer_range: float | None = None,
     seed: int = 0,
 ) -> PreTrainedModel:
     """A causal language model with random weights in float32 and tied embeddings, for the tokenizer's vocabulary.
@@ -131,7 +131,8 @@ def build_model(
         intermediate: width of the feed-forward layers; three times ``hidden`` unless given.
         max_positions: the longest context.
         sliding_window: how far every other layer of a Gemma looks back (default 512); the others have no such layer.
-        initializer_range: standard deviation of the weights.
+        initializer_range: standard deviation of the weights; ``0.7 / sqrt(hidden)`` unless given, since the usual 0.02 is
+            made for wide models and keeps narrow ones from learning for long.
         seed: of the weights; torch's own generator is left as it was.
 
     Raises:
@@ -153,7 +154,7 @@ def build_model(
         "head_dim": hidden // heads,
         "intermediate_size": intermediate or 3 * hidden,
         "max_position_embeddings": max_positions,
-        "initializer_range": initializer_range,
+        "initializer_range": initializer_range or 0.7 * hidden**-0.5,
         "tie_word_embeddings": True,
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
@@ -163,7 +164,10 @@ def build_model(
         sizes["sliding_window"] = sliding_window or 512
         sizes["query_pre_attn_scalar"] = hidden // heads
         sizes["layer_types"] = [("sliding_attention", "full_attention")[layer % 2] for layer in range(layers)]
-    elif sliding_window is not None:
+    else:
+        # As Qwen3 has it: most of a head then compares words, wherever they stand, and little of it their distance.
+        sizes["rope_parameters"] = {"rope_type": "default", "rope_theta": 1e6}
+    if sliding_window is not None and not architecture.startswith("gemma"):
         raise ValueError(f"{architecture} has no sliding window here; take gemma2 or gemma3")
     config = AutoConfig.for_model("gemma3_text" if architecture == "gemma3" else architecture, **sizes)
     with torch.random.fork_rng(devices=[]):

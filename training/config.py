@@ -5,7 +5,56 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from .learner import Objective, Optimizer
+
+@dataclass(frozen=True)
+class Clip:
+    """The trust region of a ratio: it may grow to ``1 + high`` and shrink to ``1 - low``.
+
+    PPO uses 0.2 for both; a larger ``high`` keeps exploration alive (clip-higher, DAPO, arXiv:2503.14476).
+    """
+
+    low: float = 0.2
+    """How far a ratio may fall below 1."""
+    high: float = 0.28
+    """How far it may rise above 1."""
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """AdamW with a linear warm-up, then constant or decaying linearly to ``final`` of the rate over the run."""
+
+    learning_rate: float = 1e-6
+    """Of the steps after the warm-up."""
+    weight_decay: float = 0.0
+    """Decoupled decay of every weight."""
+    betas: tuple[float, float] = (0.9, 0.95)
+    """Decay of the running means of the gradient and of its square."""
+    warmup_steps: int = 0
+    """Optimiser steps over which the learning rate rises from 0."""
+    final: float = 1.0
+    """Share of the learning rate that is left at the end, after a linear decay."""
+    clip_norm: float = 1.0
+    """Gradients are scaled down to this norm."""
+
+
+@dataclass(frozen=True)
+class Objective:
+    """What one batch is trained on."""
+
+    loss: str = "clipped"
+    """Policy loss: one of palestra.training.losses.LOSSES."""
+    clip: Clip = field(default_factory=Clip)
+    epochs: int = 1
+    """Passes over each batch."""
+    minibatches: int = 1
+    """Optimiser steps per pass."""
+    kl: float = 0.0
+    """Weight of the divergence from the reference model (the weights that training began with)."""
+    entropy: float = 0.0
+    """Weight of an entropy bonus."""
+    max_batch_tokens: int = 8192
+    """Most ids in one forward, which bounds memory and changes nothing else."""
+
 
 
 @dataclass(frozen=True)
@@ -13,11 +62,15 @@ class SmallModel:
     """A model made on the spot, with a tokenizer trained on the environment's own text."""
 
     architecture: Literal["qwen3", "llama", "gemma2", "gemma3"] = "qwen3"
+    """Whose layers it has."""
     hidden: int = 128
     """Width of the residual stream."""
     layers: int = 4
+    """How many."""
     heads: int = 4
+    """Attention heads."""
     kv_heads: int = 2
+    """Heads that have keys and values of their own."""
     vocabulary: int = 2048
     """Size of the tokenizer's vocabulary."""
     max_context: int = 2048
@@ -34,6 +87,8 @@ class WarmStart:
     """Passes over them."""
     batch: int = 16
     """Demonstrations per optimiser step."""
+    context_weight: float = 0.0
+    """Weight of predicting the observations too, which teaches a model made on the spot to read; 0 clones actions only."""
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
@@ -52,6 +107,7 @@ class RolloutSettings:
     max_tokens: int = 64
     """Most tokens per turn."""
     temperature: float = 1.0
+    """Of the sampling, and of the distribution that is trained."""
     timeout: float = 60.0
     """Seconds that an environment may take for one reset or step."""
     lockstep: bool = True
@@ -63,11 +119,13 @@ class Evaluation:
     """Held-out tasks, played between steps."""
 
     split: Literal["train", "validation", "test"] = "test"
+    """Whose tasks are played."""
     tasks: int = 200
     """How many, from the first of the split."""
     every: int = 20
     """Steps between evaluations; the first is before, the last after training."""
     temperature: float = 0.0
+    """Of the sampling; 0 takes the most likely token."""
     baselines: bool = True
     """Also play a random agent and the environment's oracle, for the report."""
 
@@ -94,12 +152,15 @@ class Config:
     steps: int = 100
     """Reinforcement-learning steps."""
     seed: int = 0
+    """Fixes the tasks, the draws, the demonstrations and the weights of a small model."""
     run: str = "runs/latest"
     """Folder for checkpoints, metrics and the report."""
     resume: bool = False
     """Go on from the last checkpoint in the run's folder."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
+    """Where the model is; auto takes a GPU if there is one."""
     dtype: Literal["float32", "bfloat16"] = "float32"
+    """Of the weights."""
     checkpoint_every: int = 20
     """Steps between checkpoints."""
     keep_trajectories: int = 1

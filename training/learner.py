@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,40 +12,9 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from ..agents.packed import Packing, hidden_states, logits
-from .losses import LOSSES, Clip, kl_penalty
+from .config import Objective, Optimizer
+from .losses import LOSSES, kl_penalty
 from .rows import Row, micro_batches
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """AdamW with a linear warm-up, then constant or decaying linearly to ``final`` of the rate over the run."""
-
-    learning_rate: float = 1e-6
-    weight_decay: float = 0.0
-    betas: tuple[float, float] = (0.9, 0.95)
-    warmup_steps: int = 0
-    final: float = 1.0
-    clip_norm: float = 1.0
-    """Gradients are scaled down to this norm."""
-
-
-@dataclass(frozen=True)
-class Objective:
-    """What one batch is trained on."""
-
-    loss: str = "clipped"
-    """Policy loss: one of palestra.training.losses.LOSSES."""
-    clip: Clip = field(default_factory=Clip)
-    epochs: int = 1
-    """Passes over each batch."""
-    minibatches: int = 1
-    """Optimiser steps per pass."""
-    kl: float = 0.0
-    """Weight of the divergence from the reference model (the weights that training began with)."""
-    entropy: float = 0.0
-    """Weight of an entropy bonus."""
-    max_batch_tokens: int = 8192
-    """Most ids in one forward, which bounds memory and changes nothing else."""
 
 
 @dataclass
@@ -118,14 +87,26 @@ class Learner:
         gaps = {key: totals.pop(key) for key in ("gap_max", "gap_mean") if key in totals}
         return {key: value / updates for key, value in totals.items()} | gaps | {"learning_rate": self.rate()}
 
-    def imitate(self, rows: Sequence[Row]) -> float:
-        """One step of behaviour cloning on demonstrations; the mean cross-entropy per sampled token."""
-        count = sum(row.count for row in rows)
+    def imitate(self, rows: Sequence[Row], context_weight: float = 0.0) -> float:
+        """One step of behaviour cloning on demonstrations; the mean cross-entropy per sampled token.
+
+        With a ``context_weight``, that of the other tokens is added to the loss, weighted so.
+        """
+        sampled = sum(row.count for row in rows)
+        context = max(1, sum(len(row) - 1 - row.count for row in rows))
         total = 0.0
         for micro in micro_batches(rows, self.objective.max_batch_tokens):
-            loss = -self._forward(micro).logprobs.sum() / count
-            loss.backward()  # type: ignore[no-untyped-call]
+            acted = torch.from_numpy(np.concatenate([row.sampled[1:] for row in micro])).to(self.device)
+            if context_weight:
+                micro = [replace(row, sampled=np.arange(len(row)) > 0) for row in micro]
+            distribution, targets = self._distribution(self.model, micro)
+            losses = -distribution.gather(1, targets[:, None])[:, 0]
+            own = losses[acted] if context_weight else losses
+            loss = own.sum() / sampled
             total += loss.item()
+            if context_weight:
+                loss = loss + context_weight * losses[~acted].sum() / context
+            loss.backward()
         self._step()
         return total
 
@@ -145,24 +126,29 @@ class Learner:
         self.optimizer.load_state_dict(state["optimizer"])
         self.steps = state["steps"]
 
-    def _forward(self, rows: Sequence[Row]) -> _Forward:
+    def _distribution(self, model: PreTrainedModel, rows: Sequence[Row]) -> tuple[Tensor, Tensor]:
+        """What each sampled id was drawn from, as log-probabilities [sampled, vocabulary], and those ids [sampled]."""
         ids, packing, predicts, targets = pack_rows(rows, self.device)
-        scores = logits(self.model, hidden_states(self.model, ids, packing)[predicts])
-        log_distribution = (scores / self.temperature).log_softmax(-1)
-        logprobs = log_distribution.gather(1, targets[:, None])[:, 0]
-        entropy = -(log_distribution.exp() * log_distribution).sum(-1)
+        scores = logits(model, hidden_states(model, ids, packing)[predicts])
+        return (scores / self.temperature).log_softmax(-1), targets
+
+    def _forward(self, rows: Sequence[Row]) -> _Forward:
+        distribution, targets = self._distribution(self.model, rows)
         sampled = [row.sampled for row in rows]
         old = np.concatenate([row.logprobs[mask] for row, mask in zip(rows, sampled, strict=True)])
         advantages = np.concatenate([row.advantages[mask] for row, mask in zip(rows, sampled, strict=True)])
-        device = self.device
-        return _Forward(logprobs, entropy, torch.from_numpy(old).to(device), torch.from_numpy(advantages).to(device))
+        return _Forward(
+            logprobs=distribution.gather(1, targets[:, None])[:, 0],
+            entropy=-(distribution.exp() * distribution).sum(-1),
+            old=torch.from_numpy(old).to(self.device),
+            advantages=torch.from_numpy(advantages).to(self.device),
+        )
 
     @torch.no_grad()
     def _reference_logprobs(self, rows: Sequence[Row]) -> Tensor:
         assert self.reference is not None
-        ids, packing, predicts, targets = pack_rows(rows, self.device)
-        scores = logits(self.reference, hidden_states(self.reference, ids, packing)[predicts])
-        return (scores / self.temperature).log_softmax(-1).gather(1, targets[:, None])[:, 0]
+        distribution, targets = self._distribution(self.reference, rows)
+        return distribution.gather(1, targets[:, None])[:, 0]
 
     def _accumulate(self, rows: Sequence[Row], count: int, totals: dict[str, float], first: bool) -> None:
         """Add the gradient of one micro-batch, as its share of a minibatch of ``count`` sampled tokens."""
@@ -176,7 +162,7 @@ class Learner:
             kl = kl_penalty(out.logprobs, self._reference_logprobs(rows)).sum() / count
             loss = loss + objective.kl * kl
             shares["kl"] = kl
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         with torch.no_grad():
             gap = (out.logprobs - out.old).abs()
             ratio = (out.logprobs - out.old).exp()

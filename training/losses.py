@@ -7,20 +7,10 @@ the whole batch, so that splitting a batch changes nothing.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from torch import Tensor
 
-
-@dataclass(frozen=True)
-class Clip:
-    """The trust region of a ratio: it may grow to ``1 + high`` and shrink to ``1 - low``.
-
-    PPO uses 0.2 for both; a larger ``high`` keeps exploration alive (clip-higher, DAPO, arXiv:2503.14476).
-    """
-
-    low: float = 0.2
-    high: float = 0.28
+from .config import Clip
 
 
 Loss = Callable[[Tensor, Tensor, Tensor, Clip], Tensor]

@@ -46,7 +46,7 @@ class Metrics:
         folder = Path(run)
         folder.mkdir(parents=True, exist_ok=True)
         rows = [] if resume_from is None else [row for row in read(folder) if row["step"] <= resume_from]
-        _rewrite(folder / FILE, rows)
+        rewrite(folder / FILE, rows)
         if resume_from is None:
             shutil.rmtree(folder / "tensorboard", ignore_errors=True)
         purge = None if resume_from is None else resume_from + 1
@@ -119,7 +119,8 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def _rewrite(path: Path, rows: list[dict[str, Any]]) -> None:
+def rewrite(path: Path, rows: list[dict[str, Any]]) -> None:
+    """Replace a JSON-lines file by one of these objects, whole or not at all."""
     temporary = path.with_suffix(".tmp")
     temporary.write_text("".join(json.dumps(row) + "\n" for row in rows))
     os.replace(temporary, path)

@@ -37,6 +37,11 @@ class Job:
     seed: int
     draw: tuple[int, ...]
 
+    @property
+    def options(self) -> dict[str, Any] | None:
+        """What ``reset`` is given."""
+        return None if self.task is None else {"task": self.task, "split": self.split}
+
 
 @dataclass(slots=True)
 class _Episode:
@@ -45,6 +50,7 @@ class _Episode:
     job: Job
     trajectory: Trajectory
     lane: int
+    sampling: Sampling
     request: Request | None = None
     observation: Observation = ""
     call: Future[Any] | None = None
@@ -70,7 +76,6 @@ class Rollout:
         engine: Engine,
         renderer: Renderer,
         parser: Parser,
-        sampling: Sampling,
         concurrency: int = 64,
         max_turns: int = 30,
         timeout: float = 60.0,
@@ -83,16 +88,15 @@ class Rollout:
         self._make_env = make_env
         self._renderer = renderer
         self._parser = parser
-        self._sampling = sampling
         self._timeout = timeout
         self._lockstep = lockstep
         self._lanes = [Lane(f"environment-{number}") for number in range(concurrency)]
         self._envs: dict[int, gymnasium.Env[Any, Any]] = {}
 
     def collect(
-        self, jobs: Iterable[Job], on_finish: Callable[[Trajectory], None] = lambda trajectory: None
+        self, jobs: Iterable[Job], sampling: Sampling, on_finish: Callable[[Trajectory], None] = lambda trajectory: None
     ) -> list[Trajectory]:
-        """Play all jobs; their trajectories in the order of the jobs.
+        """Play all jobs; their trajectories in the order of the jobs.  ``on_finish`` sees each as soon as it is over.
 
         Raises:
             RuntimeError: if not one episode has an outcome, with the first one's error.
@@ -106,7 +110,7 @@ class Rollout:
             while waiting or live:
                 while waiting and free:
                     lane = free.pop()
-                    live[lane] = episode = _Episode(*waiting.pop(), lane)
+                    live[lane] = episode = _Episode(*waiting.pop(), lane, sampling)
                     self._call(episode, self._reset, lane, episode.job)
                 if self.engine.busy:
                     over = [live[c.session] for c in self.engine.step() if not self._act(live[c.session], c)]
@@ -141,8 +145,7 @@ class Rollout:
     def _reset(self, lane: int, job: Job) -> tuple[Any, dict[str, Any]]:
         if lane not in self._envs:
             self._envs[lane] = self._make_env()
-        options = None if job.task is None else {"task": job.task, "split": job.split}
-        return self._envs[lane].reset(seed=job.seed, options=options)
+        return self._envs[lane].reset(seed=job.seed, options=job.options)
 
     def _abandon(self, lane: int) -> None:
         """Leave a lane that may be stuck, and its environment, to themselves; a fresh lane takes the place."""
@@ -184,7 +187,7 @@ class Rollout:
             return False
         if turn is None:
             episode.observation, info = call.result()
-            ids = self._renderer.start(_with_feedback(episode.observation, info))
+            ids = self._renderer.start(with_feedback(episode.observation, info))
         else:
             episode.observation, reward, terminated, truncated, info = call.result()
             turn.reward, turn.info = float(reward), info
@@ -192,9 +195,9 @@ class Rollout:
                 trajectory.status = Status.TERMINATED if terminated else Status.TRUNCATED
                 trajectory.final_observation = episode.observation
                 return False
-            ids = self._renderer.extend(turn.action_ids, _with_feedback(episode.observation, info))
+            ids = self._renderer.extend(turn.action_ids, with_feedback(episode.observation, info))
         draw = (*episode.job.draw, len(trajectory.turns))
-        episode.request = Request(episode.lane, ids, self._sampling, draw)
+        episode.request = Request(episode.lane, ids, episode.sampling, draw)
         self.engine.submit(episode.request)
         return True
 
@@ -221,7 +224,7 @@ class Rollout:
         return self._envs[lane].step(action)
 
 
-def _with_feedback(observation: Observation, info: dict[str, Any]) -> Observation:
+def with_feedback(observation: Observation, info: dict[str, Any]) -> Observation:
     """What the agent is shown: the observation, after what the environment said about an invalid action."""
     feedback = info.get("feedback")
     if not feedback:

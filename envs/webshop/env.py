@@ -27,13 +27,15 @@ from .pages import (
     Kind,
     State,
     clickables,
+    numbered,
+    render_brief,
     render_text,
     render_text_rich,
 )
 from .scoring import score_purchase
 from .search import CachedSearch, SearchFunction, numbers_of
 
-_RENDER = {"text": render_text, "text_rich": render_text_rich}
+_RENDER = {"text": render_text, "text_rich": render_text_rich, "brief": render_brief}
 _SUBPAGES = {name.lower(): name for name in SUBPAGES}
 _QUOTED_CHARACTERS = 80
 _LISTED_NAMES = 40
@@ -56,7 +58,8 @@ class WebShop(gymnasium.Env[str, str]):
         catalogue: folder with WebShop's three files (``items_shuffle*.json``, ``items_ins_v2*.json``,
             ``items_human_ins*.json``); by default the embedded shop of 1,000 products.
         observation: ``"text"``, one line with ``[SEP]`` between the pieces of the page, or ``"text_rich"``, one piece
-            a line with buttons marked.
+            a line with buttons marked, or ``"brief"``, for small contexts: only what is new on the page, with the
+            results numbered, so that ``click[3]`` opens the third.
         price_seed: seed of the prices of products with a price range, and of the price limits of the goals.
         shuffle_seed: seed of the order of the goals.
         search: ``search(query, k)`` -> at most k asins in rank order; by default BM25.
@@ -86,7 +89,7 @@ class WebShop(gymnasium.Env[str, str]):
     def __init__(
         self,
         catalogue: str | os.PathLike[str] | None = None,
-        observation: Literal["text", "text_rich"] = "text",
+        observation: Literal["text", "text_rich", "brief"] = "text",
         price_seed: int = 0,
         shuffle_seed: int = 233,
         search: SearchFunction | None = None,
@@ -102,6 +105,7 @@ class WebShop(gymnasium.Env[str, str]):
         self.observation_space = AnyText()
         self.action_space = AnyText()
         self._render = _RENDER[observation]
+        self._brief = observation == "brief"
         self._catalogue = shared_catalogue(catalogue)
         self._product = self._catalogue.product
         self._goals = shared_goals(
@@ -185,13 +189,11 @@ class WebShop(gymnasium.Env[str, str]):
         parts: dict[str, Any] = {}
         if name == "search" and argument:
             self._state = self._searched(argument)
-        elif (
-            name == "click" and argument and argument != "search" and argument in clickables(self._state, self._product)
-        ):
+        elif name == "click" and argument and argument != "search" and argument in self._clickables():
             if argument == BUY.lower() and self._state.kind is Kind.ITEM:
                 parts = self._buy(goal)
             else:
-                self._state = self._clicked(argument)
+                self._state = self._clicked(self._numbers().get(argument, argument))
         else:
             feedback = self._feedback(action, name, argument)
         reward = float(parts.get("score", 0.0))
@@ -246,7 +248,7 @@ class WebShop(gymnasium.Env[str, str]):
             return f"There is no action {_quote(name)}; write search[words] or click[name]."
         if argument == "search":
             return "The search button needs words; write search[words]."
-        names = clickables(self._state, self._product)
+        names = self._clickables()
         listed = ", ".join(map(_quote, names[:_LISTED_NAMES]))
         more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
         return f"{_quote(argument)} cannot be clicked on this page; what can be clicked is {listed}{more}."
@@ -256,12 +258,20 @@ class WebShop(gymnasium.Env[str, str]):
             raise ResetNeeded("call reset() first")
         return self._goal
 
+    def _numbers(self) -> dict[str, str]:
+        """What the numbers on the page stand for; none but in brief observations."""
+        return numbered(self._state, self._product) if self._brief else {}
+
+    def _clickables(self) -> list[str]:
+        names = {name: number for number, name in self._numbers().items()}
+        return [names.get(name, name) for name in clickables(self._state, self._product)]
+
     def _observe(self) -> str:
         return self._render(self._state, self._current_goal().instruction, self._product)
 
     def _info(self, feedback: str | None = None) -> dict[str, Any]:
         info: dict[str, Any] = {
-            "clickables": clickables(self._state, self._product),
+            "clickables": self._clickables(),
             "has_search_bar": self._state.kind is Kind.SEARCH,
             "goal": self._current_goal().as_info(),
             "valid_action": feedback is None,
@@ -287,7 +297,9 @@ class WebShop(gymnasium.Env[str, str]):
             raise ResetNeeded("the episode is over: the purchase has been made; call reset()")
         if self._plan is None or self._plan[0] is not goal:
             self._plan = goal, make_plan(goal, self._product, self._search)
-        return next_action(self._plan[1], self._state, self._product)
+        action = next_action(self._plan[1], self._state, self._product)
+        names = {f"click[{name}]": f"click[{number}]" for number, name in self._numbers().items()}
+        return names.get(action, action)
 
     def snapshot(self) -> Any:
         """Everything that the future depends on, as a small immutable value."""

@@ -1,7 +1,8 @@
-"""What the pages of the shop show, in both forms of observation, and what can be clicked on them.
+"""What the pages of the shop show, in each form of observation, and what can be clicked on them.
 
 A page is a list of pieces in reading order.  ``text`` joins them with ``[SEP]``; ``text_rich`` gives each a line and
-marks what is a button and what has been clicked.
+marks what is a button and what has been clicked.  ``brief`` is for agents that remember the conversation: it numbers the
+results instead of giving their codes, leaves out the standing buttons, and shows the instruction and a product once.
 """
 
 from __future__ import annotations
@@ -95,6 +96,36 @@ def render_text_rich(state: State, instruction: str, lookup: Lookup) -> str:
             line = f"  [button] {text} [button_]"
         lines.append(line + "\n")
     return clicked_first + "".join(lines)
+
+
+def render_brief(state: State, instruction: str, lookup: Lookup) -> str:
+    """The page in few words: what is new on it, with results as numbered lines.
+
+    The instruction stands on the search page only, and once an option has been clicked a product's page is no more than
+    the options chosen so far.
+    """
+    match state.kind:
+        case Kind.SEARCH:
+            return instruction
+        case Kind.RESULTS:
+            products = map(lookup, state.shown())
+            lines = [f"{item.title} {item.price_tag}[{number}]" for number, item in enumerate(products, 1)]
+            return "\n".join([f"page {state.page}", *lines])
+        case Kind.ITEM if state.chosen:
+            return "chosen: " + ", ".join(value for _, value in state.chosen)
+        case Kind.ITEM:
+            product = lookup(state.product)
+            options = [f"{group}: {', '.join(values)}" for group, values in product.options.items()]
+            return "\n".join([*options, f"{product.title} {product.price_tag}"])
+        case Kind.SUBPAGE | Kind.DONE:
+            return "\n".join(text.strip() for style, text in _body(state, lookup) if style == "plain")
+
+
+def numbered(state: State, lookup: Lookup) -> dict[str, str]:
+    """What the numbers of a brief page of results stand for: number to lower-cased product code."""
+    if state.kind is not Kind.RESULTS:
+        return {}
+    return {str(number): lookup(product).asin.lower() for number, product in enumerate(state.shown(), 1)}
 
 
 def _address(state: State, lookup: Lookup) -> str:

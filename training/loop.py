@@ -1,0 +1,207 @@
+"""The main loop: roll out, reward, advantage, rows, step, publish; evaluate and save in between."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..agents.packed import load_model
+from ..agents.scripted import OracleAgent, RandomAgent, play
+from ..envs.abilities import Solvable
+from ..rewards import parse_reward
+from ..trajectory_io import write_trajectories
+from . import checkpoint, recipe, warm_start
+from .advantages import ADVANTAGES
+from .config import Config
+from .credit import assign, group
+from .evaluation import Result, summarise
+from .learner import Learner
+from .metrics import Metrics, read_lines, rewrite
+from .report import EPISODES, EVALUATIONS, write_report
+from .setup import Setup, device_of, prepare
+
+TRAJECTORIES = "trajectories"
+REFERENCE = "reference"
+"""Folder of the weights that reinforcement learning began with, kept where a KL penalty needs them."""
+
+
+def train(config: Config) -> None:
+    """Run ``config``, from its last checkpoint if it says ``resume``; writes everything to ``config.run``.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C, once the step under way is finished and saved.
+        FileExistsError: if the run's folder holds another run, and it is not to be resumed.
+    """
+    reward, advantage = parse_reward(config.reward), _advantage(config.advantage)
+    run = Path(config.run)
+    saved = _saved(config)
+    (run / TRAJECTORIES).mkdir(parents=True, exist_ok=True)
+    setup = prepare(config, str(saved) if saved else None)
+    (run / recipe.FILE).write_text(recipe.dump(config))
+    step = _step_of(saved)
+    with _deferred_interrupt() as interrupted, Metrics(run, config.steps, step) as metrics:
+        rewrite(run / EVALUATIONS, [row for row in read_lines(run / EVALUATIONS) if row["step"] <= (step or -1)])
+        if step is None:
+            _warm_start(config, setup, metrics, interrupted)
+            _baselines(config, setup, metrics)
+            _evaluate(config, setup, metrics, 0)
+        learner = _learner(config, setup, saved)
+        if step is None:
+            step = 0
+            _save(config, setup, learner, step)
+        setup.engine.load([], step)
+        while step < config.steps and not interrupted.is_set():
+            began = time.monotonic()
+            jobs = setup.tasks.training(step, config.rollout.groups, config.rollout.group_size)
+            episodes = setup.rollout.collect(jobs, setup.sampling(config, config.rollout.temperature))
+            rolled_out = time.monotonic()
+            rows, values = assign(group(episodes, config.rollout.group_size), reward, advantage, step)
+            values |= learner.update(rows, np.random.default_rng((config.seed, step)))
+            step += 1
+            setup.engine.load([], step)
+            values |= {"time/rollout": rolled_out - began, "time/step": time.monotonic() - began}
+            if config.keep_trajectories and step % config.keep_trajectories == 0:
+                write_trajectories(run / TRAJECTORIES / f"step-{step:06d}.jsonl", episodes)
+            if step % config.evaluation.every == 0 or step == config.steps:
+                values |= _evaluate(config, setup, metrics, step)
+            metrics.log(step, values)
+            if step % config.checkpoint_every == 0 or step == config.steps or interrupted.is_set():
+                _save(config, setup, learner, step)
+        metrics.say(f"report: {write_report(run)}")
+    setup.rollout.close()
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _advantage(name: str) -> Any:
+    if name not in ADVANTAGES:
+        raise recipe.RecipeError(f"unknown advantage {name!r}: one of {', '.join(sorted(ADVANTAGES))}")
+    return ADVANTAGES[name]
+
+
+def _saved(config: Config) -> Path | None:
+    """The checkpoint to go on from."""
+    saved = checkpoint.latest(config.run)
+    if config.resume:
+        if saved is None:
+            raise checkpoint.CheckpointError(f"{config.run} has no checkpoint to resume from")
+        return saved
+    if saved is not None:
+        raise FileExistsError(f"{config.run} holds a run; go on with --resume, or choose another folder with --run")
+    return None
+
+
+def _step_of(saved: Path | None) -> int | None:
+    return None if saved is None else int(checkpoint.load(saved)[1]["step"])
+
+
+def _learner(config: Config, setup: Setup, saved: Path | None) -> Learner:
+    reference = None
+    if config.objective.kl:
+        folder = Path(config.run) / REFERENCE
+        if saved is None:
+            setup.model.save_pretrained(folder)
+        reference = load_model(str(folder), device_of(config), getattr(torch, config.dtype)).requires_grad_(False)
+    updates = config.steps * config.objective.epochs * config.objective.minibatches
+    temperature = config.rollout.temperature
+    learner = Learner(setup.model, config.optimizer, config.objective, updates, reference, temperature)
+    if saved is not None:
+        learner.restore(checkpoint.load(saved)[0])
+    return learner
+
+
+def _save(config: Config, setup: Setup, learner: Learner, step: int) -> None:
+    checkpoint.save(config.run, step, setup.model, setup.tokenizer, learner.state(), {})
+
+
+def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: threading.Event) -> None:
+    """Clone the oracle's behaviour, if the config asks for demonstrations.
+
+    Raises:
+        KeyboardInterrupt: after Ctrl-C; nothing is saved yet.
+    """
+    settings = config.warm_start
+    if not settings.demonstrations:
+        return
+    if not isinstance(setup.env.unwrapped, Solvable):
+        raise recipe.RecipeError(f"{config.env} has no oracle() to learn from: set warm_start.demonstrations to 0")
+    episodes = warm_start.demonstrate(setup.env, setup.tasks.shown(settings.demonstrations))
+    rows = [warm_start.demonstration_row(episode, setup.renderer) for episode in episodes]
+    total = warm_start.steps(rows, settings)
+    objective = replace(config.objective, kl=0.0)
+    learner = Learner(setup.model, settings.optimizer, objective, total)
+    metrics.say(f"warm start: {len(rows)} demonstrations, {total} steps")
+
+    def on_step(number: int, loss: float) -> None:
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+        if (number + 1) % max(1, total // 10) == 0:
+            metrics.say(f"warm start: step {number + 1} of {total}, cross-entropy {loss:.3f}")
+
+    warm_start.imitate(learner, rows, settings, np.random.default_rng((config.seed, 2**32)), on_step)
+
+
+def _baselines(config: Config, setup: Setup, metrics: Metrics) -> None:
+    """Play a random agent and the oracle on the held-out tasks, for comparison."""
+    if not config.evaluation.baselines:
+        return
+    jobs = setup.tasks.held_out(config.evaluation.split, config.evaluation.tasks)
+    agents: dict[str, Any] = {"random": RandomAgent(config.seed)}
+    if isinstance(setup.env.unwrapped, Solvable):
+        agents["oracle"] = OracleAgent()
+    for name, agent in agents.items():
+        turns = config.rollout.max_turns
+        episodes = [play(setup.env, agent, seed=job.seed, options=job.options, max_turns=turns) for job in jobs]
+        _record(config, metrics, summarise(name, 0, config.evaluation.split, episodes))
+
+
+def _evaluate(config: Config, setup: Setup, metrics: Metrics, step: int) -> dict[str, float]:
+    """Play the policy on the held-out tasks; what the step's metrics should say of it."""
+    setup.engine.load([], step)
+    jobs = setup.tasks.held_out(config.evaluation.split, config.evaluation.tasks)
+    episodes = setup.rollout.collect(jobs, setup.sampling(config, config.evaluation.temperature))
+    result = summarise("policy", step, config.evaluation.split, episodes)
+    _record(config, metrics, result)
+    write_trajectories(Path(config.run) / EPISODES, episodes)
+    return {"evaluation/success": result.success, "evaluation/score": result.score, "evaluation/turns": result.turns}
+
+
+def _record(config: Config, metrics: Metrics, result: Result) -> None:
+    """Append a result to the run's results, and say it."""
+    with (Path(config.run) / EVALUATIONS).open("a") as file:
+        file.write(json.dumps(result.as_dict()) + "\n")
+    metrics.say(
+        f"{result.agent} at step {result.step}: success {result.success:.1%} "
+        f"({result.success_low:.1%} to {result.success_high:.1%}), score {result.score:.3f}, "
+        f"{result.tasks} {result.split} tasks"
+    )
+
+
+@contextmanager
+def _deferred_interrupt() -> Iterator[threading.Event]:
+    """Turns the first Ctrl-C into an event, so that the step under way ends whole; a second one stops at once."""
+    interrupted = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield interrupted
+        return
+
+    def on_signal(number: int, frame: Any) -> None:
+        interrupted.set()
+        signal.signal(signal.SIGINT, before)
+        print("\nStopping after this step; press Ctrl-C again to stop at once, without saving.", flush=True)
+
+    before = signal.signal(signal.SIGINT, on_signal)
+    try:
+        yield interrupted
+    finally:
+        signal.signal(signal.SIGINT, before)
