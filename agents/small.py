@@ -131,8 +131,8 @@ def build_model(
         intermediate: width of the feed-forward layers; three times ``hidden`` unless given.
         max_positions: the longest context.
         sliding_window: how far every other layer of a Gemma looks back (default 512); the others have no such layer.
-        initializer_range: standard deviation of the weights; ``0.7 / sqrt(hidden)`` unless given, since the usual 0.02 is
-            made for wide models and keeps narrow ones from learning for long.
+        initializer_range: standard deviation of the weights; ``0.7 / sqrt(hidden)`` unless given, since the usual 0.02
+            is made for wide models and keeps narrow ones from learning for long.
         seed: of the weights; torch's own generator is left as it was.
 
     Raises:

@@ -12,7 +12,8 @@ from typing import Any, Protocol, runtime_checkable
 class EnvironmentFault(RuntimeError):
     """Something outside the task broke (a lost browser, a full disk): the episode has no outcome.
 
-    An invalid action is *not* a fault: it is answered with feedback in the next observation.
+    An invalid action is *not* a fault: ``info["feedback"]`` says what was wrong with it, and whoever shows the next
+    observation to the agent puts that before it.
     """
 
 
@@ -37,8 +38,8 @@ class Solvable(Protocol):
 class Forkable(Protocol):
     """``snapshot()`` / ``restore(state)``: the same actions after ``restore`` give the same future.
 
-    A snapshot is an opaque, picklable value that later steps do not change; it may be restored many times, also in another
-    instance that was made with the same arguments.
+    A snapshot is an opaque, picklable value that later steps do not change; it may be restored many times, also in
+    another instance that was made with the same arguments.
     """
 
     def snapshot(self) -> Any: ...

@@ -98,9 +98,9 @@ class Words(gymnasium.Wrapper[str, str, Any, Any], RecordConstructorArgs):
 
     Discrete actions are called by ``names``, else by ``env.metadata["action_names"]``, else as in :data:`KNOWN`, else
     by their numbers.  Capitals and surrounding white space do not matter.  Anything else is an invalid action: it
-    changes nothing in the wrapped environment, is paid 0, and is answered by feedback, also in ``info["feedback"]``
-    with ``info["valid_action"]`` false.  It still takes one of ``max_episode_steps``.  Where every step costs
-    something, as in Taxi, that makes nonsense cheap: train with a reward on ``valid_action`` there.
+    changes nothing in the wrapped environment, is paid 0, and is answered by ``info["feedback"]``, with
+    ``info["valid_action"]`` false.  It still takes one of ``max_episode_steps``.  Where every step costs something, as
+    in Taxi, that makes nonsense cheap: train with a reward on ``valid_action`` there.
 
     Observations are said as in :data:`KNOWN`, otherwise numbers are written out and arrays of at most
     :data:`LARGEST_BOX` numbers too.  If the environment was made with ``render_mode="ansi"`` its picture comes first,
@@ -174,8 +174,7 @@ class Words(gymnasium.Wrapper[str, str, Any, Any], RecordConstructorArgs):
         over = limit is not None and self._steps >= limit
         meant = self._meaning(action)
         if meant is None:
-            feedback = self._feedback(action)
-            return f"{feedback}\n{self._shown}", 0.0, False, over, {"valid_action": False, "feedback": feedback}
+            return self._shown, 0.0, False, over, {"valid_action": False, "feedback": self._feedback(action)}
         observation, reward, terminated, truncated, info = self.env.step(meant)
         self._shown = self._put(observation)
         info = {**plain(info), "valid_action": True}

@@ -131,8 +131,8 @@ def test_nonsense_is_answered_and_changes_nothing() -> None:
     twin.reset(seed=3)
     for action in ("", "hit me", "0", "stick, hit", "h" * 1_000_000, "\ud800", None, 1):
         observation, reward, terminated, truncated, info = env.step(action)
-        assert observation == f"{info['feedback']}\n{shown}"
-        assert len(info["feedback"]) < 100
+        assert observation == shown
+        assert 10 < len(info["feedback"]) < 100
         assert (reward, terminated, truncated, info["valid_action"]) == (0.0, False, False, False)
     assert env.step("hit") == twin.step("hit")
 

@@ -1,7 +1,7 @@
 """Advantages: how much better each turn was than could be expected, from the rewards of a group.
 
-An estimator is a registered function of plain arrays: the rewards of a group's scored trajectories, each ``[turns]``, to
-their advantages, each ``[turns]``.  Every token that was sampled in a turn gets that turn's advantage.
+An estimator is a registered function of plain arrays: the rewards of a group's scored trajectories, each ``[turns]``,
+to their advantages, each ``[turns]``.  Every token that was sampled in a turn gets that turn's advantage.
 """
 
 from __future__ import annotations

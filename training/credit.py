@@ -18,11 +18,13 @@ def group(trajectories: Sequence[Trajectory], size: int) -> list[Group]:
     return [Group(list(trajectories[start : start + size])) for start in range(0, len(trajectories), size)]
 
 
-def assign(groups: Sequence[Group], reward: Reward, advantage: Advantage, step: int) -> tuple[list[Row], dict[str, float]]:
+def assign(
+    groups: Sequence[Group], reward: Reward, advantage: Advantage, step: int
+) -> tuple[list[Row], dict[str, float]]:
     """The rows that teach something, and what the step's episodes were like.
 
-    Episodes without an outcome are left out of rewards, baselines and rows.  So are groups in which every advantage is 0:
-    their gradient is 0, and dropping them keeps them out of the loss's denominator.
+    Episodes without an outcome are left out of rewards, baselines and rows.  So are groups in which every advantage is
+    0: their gradient is 0, and dropping them keeps them out of the loss's denominator.
     """
     rows: list[Row] = []
     returns: list[float] = []

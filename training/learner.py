@@ -68,8 +68,8 @@ class Learner:
     def update(self, rows: Sequence[Row], generator: np.random.Generator) -> dict[str, float]:
         """Train on a batch by policy gradient; its metrics.
 
-        ``generator`` shuffles the minibatches.  ``gap_max`` and ``gap_mean`` compare, before the first step, the learner's
-        log-probabilities with those recorded at sampling.
+        ``generator`` shuffles the minibatches.  ``gap_max`` and ``gap_mean`` compare, before the first step, the
+        learner's log-probabilities with those recorded at sampling.
         """
         objective = self.objective
         totals: dict[str, float] = {}
@@ -182,6 +182,7 @@ class Learner:
         """
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.settings.clip_norm).item()
         if not np.isfinite(norm):
+            self.optimizer.zero_grad(set_to_none=True)
             raise FloatingPointError(f"the gradient's norm is {norm} at optimiser step {self.steps}")
         for group in self.optimizer.param_groups:
             group["lr"] = self.rate()

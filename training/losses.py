@@ -1,7 +1,7 @@
 """Policy losses: registered functions from per-token quantities to a per-token loss.
 
-All arrays are ``[tokens]`` over the sampled tokens of a batch; the caller sums and divides by the number of such tokens in
-the whole batch, so that splitting a batch changes nothing.
+All arrays are ``[tokens]`` over the sampled tokens of a batch; the caller sums and divides by the number of such tokens
+in the whole batch, so that splitting a batch changes nothing.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from collections.abc import Callable
 from torch import Tensor
 
 from .config import Clip
-
 
 Loss = Callable[[Tensor, Tensor, Tensor, Clip], Tensor]
 

@@ -7,8 +7,9 @@ lanes of their own with a deadline: one that raises or hangs costs its episode, 
 from __future__ import annotations
 
 import logging
+import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ import gymnasium
 from ..agents.engine import Completion, Engine, Request, Sampling
 from ..agents.parser import Parser
 from ..agents.renderer import Renderer
+from ..envs.abilities import EnvironmentFault
 from ..sandbox.lane import Lane
 from ..trajectory import Observation, Status, Trajectory, Turn
 
@@ -43,13 +45,44 @@ class Job:
         return None if self.task is None else {"task": self.task, "split": self.split}
 
 
+class _Seat:
+    """A lane and its environment, which only the lane's own thread touches."""
+
+    def __init__(self, number: int, make_env: Callable[[], gymnasium.Env[Any, Any]]) -> None:
+        self.lane = Lane(f"environment-{number}")
+        self._make_env = make_env
+        self._env: gymnasium.Env[Any, Any] | None = None
+
+    def reset(self, job: Job) -> tuple[Observation, dict[str, Any]]:
+        if self._env is None:
+            self._env = self._make_env()
+        observation, info = self._env.reset(seed=job.seed, options=job.options)
+        return observation, info
+
+    def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        assert self._env is not None
+        observation, reward, terminated, truncated, info = self._env.step(action)
+        if not math.isfinite(reward):
+            raise EnvironmentFault(f"the environment paid {reward}")
+        return observation, float(reward), bool(terminated), bool(truncated), info
+
+    def leave(self) -> None:
+        """Close the environment and end the lane after the call under way; does not wait."""
+        self.lane.submit(self._close)
+        self.lane.close()
+
+    def _close(self) -> None:
+        if self._env is not None:
+            self._env.close()
+
+
 @dataclass(slots=True)
 class _Episode:
-    """A job in progress in a lane."""
+    """A job in progress on a seat."""
 
     job: Job
     trajectory: Trajectory
-    lane: int
+    seat: int
     sampling: Sampling
     request: Request | None = None
     observation: Observation = ""
@@ -62,12 +95,12 @@ class Rollout:
     """Plays jobs with one policy.
 
     Args:
-        make_env: makes an environment with text observations and actions; called once per lane.
+        make_env: makes an environment with text observations and actions; called in the thread that it will live in.
         concurrency: episodes alive at once.
         max_turns: an episode that has not ended after so many turns is truncated.
         timeout: seconds that an environment may take for a reset or a step.
-        lockstep: wait for every environment before the next forward, which makes batches, and with them the last bits of
-            training, reproducible.  Otherwise slow environments lag behind while the engine serves the others.
+        lockstep: wait for every environment before the next forward, which makes batches, and with them the last bits
+            of training, reproducible.  Otherwise slow environments lag behind while the engine serves the others.
     """
 
     def __init__(
@@ -90,13 +123,14 @@ class Rollout:
         self._parser = parser
         self._timeout = timeout
         self._lockstep = lockstep
-        self._lanes = [Lane(f"environment-{number}") for number in range(concurrency)]
-        self._envs: dict[int, gymnasium.Env[Any, Any]] = {}
+        self._seats = [_Seat(number, make_env) for number in range(concurrency)]
 
     def collect(
         self, jobs: Iterable[Job], sampling: Sampling, on_finish: Callable[[Trajectory], None] = lambda trajectory: None
     ) -> list[Trajectory]:
         """Play all jobs; their trajectories in the order of the jobs.  ``on_finish`` sees each as soon as it is over.
+
+        A turn's observation is the environment's; what the model reads before it of ``info["feedback"]`` is in the ids.
 
         Raises:
             RuntimeError: if not one episode has an outcome, with the first one's error.
@@ -104,57 +138,50 @@ class Rollout:
         jobs = list(jobs)
         trajectories = [Trajectory(job.env_id, job.task, job.seed, split=job.split) for job in jobs]
         waiting = list(zip(jobs, trajectories, strict=True))[::-1]
-        free = list(range(len(self._lanes)))[::-1]
-        live: dict[int, _Episode] = {}
+        free = list(range(len(self._seats)))[::-1]
+        live: dict[Hashable, _Episode] = {}
         try:
             while waiting or live:
                 while waiting and free:
-                    lane = free.pop()
-                    live[lane] = episode = _Episode(*waiting.pop(), lane, sampling)
-                    self._call(episode, self._reset, lane, episode.job)
+                    seat = free.pop()
+                    live[seat] = episode = _Episode(*waiting.pop(), seat, sampling)
+                    self._call(episode, self._seats[seat].reset, episode.job)
                 if self.engine.busy:
                     over = [live[c.session] for c in self.engine.step() if not self._act(live[c.session], c)]
                 else:
                     over = []
                 over += [episode for episode in self._returned(live) if not self._observe(episode)]
                 for episode in over:
-                    self.engine.release(episode.lane)
-                    del live[episode.lane]
-                    free.append(episode.lane)
+                    self.engine.release(episode.seat)
+                    del live[episode.seat]
+                    free.append(episode.seat)
                     on_finish(episode.trajectory)
         finally:
-            for lane, episode in live.items():
-                self.engine.release(lane)
+            for episode in live.values():
+                self.engine.release(episode.seat)
                 if episode.call is not None:
-                    self._abandon(lane)
+                    self._abandon(episode.seat)
         if trajectories and not any(trajectory.status.scored for trajectory in trajectories):
             raise RuntimeError(f"all {len(trajectories)} episodes failed; the first: {trajectories[0].error}")
         return trajectories
 
     def close(self) -> None:
-        """Close every environment in its own lane, and the lanes."""
-        for number, lane in enumerate(self._lanes):
-            if number in self._envs:
-                lane.submit(self._envs.pop(number).close)
-            lane.close()
+        """Close every environment in its own lane, and the lanes; does not wait."""
+        for seat in self._seats:
+            seat.leave()
+        self._seats = []
 
     def _call(self, episode: _Episode, function: Callable[..., Any], *args: Any) -> None:
-        episode.call = self._lanes[episode.lane].submit(function, *args)
+        episode.call = self._seats[episode.seat].lane.submit(function, *args)
         episode.deadline = time.monotonic() + self._timeout
 
-    def _reset(self, lane: int, job: Job) -> tuple[Any, dict[str, Any]]:
-        if lane not in self._envs:
-            self._envs[lane] = self._make_env()
-        return self._envs[lane].reset(seed=job.seed, options=job.options)
+    def _abandon(self, seat: int) -> None:
+        """Leave a lane that may be stuck, and its environment, to themselves; fresh ones take the place."""
+        self._seats[seat].leave()
+        self._seats[seat] = _Seat(seat, self._make_env)
 
-    def _abandon(self, lane: int) -> None:
-        """Leave a lane that may be stuck, and its environment, to themselves; a fresh lane takes the place."""
-        self._lanes[lane].close()
-        self._lanes[lane] = Lane(f"environment-{lane}")
-        self._envs.pop(lane, None)
-
-    def _returned(self, live: dict[int, _Episode]) -> list[_Episode]:
-        """The episodes whose environment has answered, raised or missed its deadline, in the order of their lanes."""
+    def _returned(self, live: Mapping[Hashable, _Episode]) -> list[_Episode]:
+        """The episodes whose environment has answered, raised or missed its deadline, those first that began first."""
         calls = {episode.call: episode for episode in live.values() if episode.call is not None}
         if not calls:
             return []
@@ -177,11 +204,11 @@ class Rollout:
         episode.call = None
         if not call.done():
             trajectory.status, trajectory.error = Status.TIMEOUT, f"no answer within {self._timeout:g} s"
-            self._abandon(episode.lane)
+            self._abandon(episode.seat)
         elif (error := call.exception()) is not None:
             # Whatever an environment raises is its own failure: never the agent's, and never a reward.
             trajectory.status, trajectory.error = Status.FAULT, f"{type(error).__name__}: {error}"
-            self._abandon(episode.lane)
+            self._abandon(episode.seat)
         if trajectory.error is not None:
             logger.warning("task %s (%s): %s", trajectory.task, trajectory.env_id, trajectory.error)
             return False
@@ -190,14 +217,14 @@ class Rollout:
             ids = self._renderer.start(with_feedback(episode.observation, info))
         else:
             episode.observation, reward, terminated, truncated, info = call.result()
-            turn.reward, turn.info = float(reward), info
+            turn.reward, turn.info = reward, info
             if terminated or truncated or len(trajectory.turns) >= self.max_turns:
                 trajectory.status = Status.TERMINATED if terminated else Status.TRUNCATED
                 trajectory.final_observation = episode.observation
                 return False
             ids = self._renderer.extend(turn.action_ids, with_feedback(episode.observation, info))
         draw = (*episode.job.draw, len(trajectory.turns))
-        episode.request = Request(episode.lane, ids, episode.sampling, draw)
+        episode.request = Request(episode.seat, ids, episode.sampling, draw)
         self.engine.submit(episode.request)
         return True
 
@@ -217,19 +244,15 @@ class Rollout:
             version=completion.version,
         )
         episode.trajectory.turns.append(episode.turn)
-        self._call(episode, self._step, episode.lane, parsed.action)
+        self._call(episode, self._seats[episode.seat].step, parsed.action)
         return True
 
-    def _step(self, lane: int, action: str) -> Any:
-        return self._envs[lane].step(action)
 
-
-def with_feedback(observation: Observation, info: dict[str, Any]) -> Observation:
-    """What the agent is shown: the observation, after what the environment said about an invalid action."""
+def with_feedback(observation: Observation, info: Mapping[str, Any]) -> Observation:
+    """What the agent is shown: what ``info["feedback"]`` says about an invalid action, then the observation."""
     feedback = info.get("feedback")
     if not feedback:
         return observation
     if isinstance(observation, str):
         return f"{feedback}\n{observation}"
     return {**observation, "text": f"{feedback}\n{observation['text']}"}
-

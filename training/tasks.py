@@ -28,8 +28,9 @@ class Tasks:
     def __init__(self, env: gymnasium.Env[Any, Any], env_id: str, seed: int) -> None:
         self.env_id = env_id
         self.seed = seed
-        self._env = env.unwrapped
-        self._train = self._env.tasks("train") if isinstance(self._env, Tasked) else None
+        inner = env.unwrapped
+        self._tasks = inner.tasks if isinstance(inner, Tasked) else None
+        self._train = self._tasks("train") if self._tasks else None
 
     def training(self, step: int, groups: int, size: int) -> list[Job]:
         """The jobs of a step: ``groups`` tasks, ``size`` jobs of each, next to each other."""
@@ -53,10 +54,10 @@ class Tasks:
 
     def held_out(self, split: str, count: int) -> list[Job]:
         """The first ``count`` tasks of a split (all of them if it has fewer)."""
-        if self._train is None:
+        if self._tasks is None:
             seeds = range(_HELD_OUT, _HELD_OUT + count)
             return [Job(self.env_id, None, None, seed, (self.seed, seed)) for seed in seeds]
-        count = min(count, self._env.tasks(split))
+        count = min(count, self._tasks(split))
         return [Job(self.env_id, task, split, _HELD_OUT + task, (self.seed, task)) for task in range(count)]
 
     def _draw(self, number: int) -> tuple[int | None, int]:
