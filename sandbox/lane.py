@@ -20,7 +20,8 @@ class Lane:
         self._calls: queue.SimpleQueue[tuple[Future[Any], Callable[..., Any], tuple[Any, ...]] | None] = (
             queue.SimpleQueue()
         )
-        threading.Thread(target=self._work, name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._work, name=name, daemon=True)
+        self._thread.start()
 
     def submit(self, call: Callable[..., Any], *args: Any) -> Future[Any]:
         """Queue ``call(*args)``; the future carries its result or its exception."""
@@ -32,6 +33,11 @@ class Lane:
         """End the thread once the calls that are queued have returned; does not wait."""
         self._calls.put(None)
 
+    def join(self, timeout: float) -> bool:
+        """After ``close``, wait for the thread to end; False if it has not within ``timeout`` seconds."""
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
     def _work(self) -> None:
         while (item := self._calls.get()) is not None:
             future, call, args = item
@@ -39,3 +45,6 @@ class Lane:
                 future.set_result(call(*args))
             except BaseException as error:  # noqa: BLE001 (the future carries it to whoever asks)
                 future.set_exception(error)
+            # An idle lane must not keep alive what it was called with: a thread that ends while the interpreter shuts
+            # down, and is then the last to hold a tensor, aborts the process.
+            del item, future, call, args

@@ -53,7 +53,7 @@ def save(
     _remove_unfinished(checkpoints)
     if not final.exists():
         unfinished = checkpoints / f"{_UNFINISHED}{final.name}"
-        with _no_progress_bar():
+        with no_progress_bar():
             model.save_pretrained(unfinished)
         tokenizer.save_pretrained(unfinished)
         torch.save(dict(trainer), unfinished / TRAINER)
@@ -132,7 +132,7 @@ def _to_disk(path: Path) -> None:
 
 
 @contextmanager
-def _no_progress_bar() -> Iterator[None]:
+def no_progress_bar() -> Iterator[None]:
     """Keep transformers from drawing a bar of its own across the run's."""
     from transformers.utils import logging
 

@@ -56,7 +56,6 @@ class Objective:
     """Most ids in one forward, which bounds memory and changes nothing else."""
 
 
-
 @dataclass(frozen=True)
 class SmallModel:
     """A model made on the spot, with a tokenizer trained on the environment's own text."""
@@ -88,7 +87,7 @@ class WarmStart:
     batch: int = 16
     """Demonstrations per optimiser step."""
     context_weight: float = 0.0
-    """Weight of predicting the observations too, which teaches a model made on the spot to read; 0 clones actions only."""
+    """Weight of predicting the observations too, which teaches a small model to read; 0 clones actions only."""
     optimizer: Optimizer = field(default_factory=Optimizer)
 
 
@@ -153,10 +152,10 @@ class Config:
     """Reinforcement-learning steps."""
     seed: int = 0
     """Fixes the tasks, the draws, the demonstrations and the weights of a small model."""
-    run: str = "runs/latest"
-    """Folder for checkpoints, metrics and the report."""
+    run: str = "auto"
+    """Folder for checkpoints, metrics and the report; auto is the next free runs/<environment>-<n>."""
     resume: bool = False
-    """Go on from the last checkpoint in the run's folder."""
+    """Go on from the last checkpoint in the run's folder; with run auto, in the folder of the latest run."""
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """Where the model is; auto takes a GPU if there is one."""
     dtype: Literal["float32", "bfloat16"] = "float32"

@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +18,15 @@ import torch
 from ..agents.packed import load_model
 from ..agents.scripted import OracleAgent, RandomAgent, play
 from ..envs.abilities import Solvable
-from ..rewards import parse_reward
+from ..rewards import Reward, parse_reward
 from ..trajectory_io import write_trajectories
 from . import checkpoint, recipe, warm_start
-from .advantages import ADVANTAGES
+from .advantages import ADVANTAGES, Advantage
 from .config import Config
 from .credit import assign, group
 from .evaluation import Result, summarise
 from .learner import Learner
+from .losses import LOSSES
 from .metrics import Metrics, read_lines, rewrite
 from .report import EPISODES, EVALUATIONS, write_report
 from .setup import Setup, device_of, prepare
@@ -40,17 +41,42 @@ def train(config: Config) -> None:
 
     Raises:
         KeyboardInterrupt: after Ctrl-C, once the step under way is finished and saved.
-        FileExistsError: if the run's folder holds another run, and it is not to be resumed.
+        RecipeError, RewardParseError: the config cannot be followed, or its folder holds a run that is not to be
+            resumed.
+        CheckpointError: there is no whole checkpoint to resume from.
+        RewardError: the reward does not fit the environment.
+        EnvironmentFault: every episode of a step failed.
     """
-    reward, advantage = parse_reward(config.reward), _advantage(config.advantage)
-    run = Path(config.run)
+    reward, advantage = parse_reward(config.reward), _named(ADVANTAGES, "advantage", config.advantage)
+    _named(LOSSES, "objective.loss", config.objective.loss)
     saved = _saved(config)
-    (run / TRAJECTORIES).mkdir(parents=True, exist_ok=True)
-    setup = prepare(config, str(saved) if saved else None)
-    (run / recipe.FILE).write_text(recipe.dump(config))
     step = _step_of(saved)
-    with _deferred_interrupt() as interrupted, Metrics(run, config.steps, step) as metrics:
-        rewrite(run / EVALUATIONS, [row for row in read_lines(run / EVALUATIONS) if row["step"] <= (step or -1)])
+    setup = prepare(config, str(saved) if saved else None)
+    try:
+        with _deferred_interrupt() as interrupted:
+            _train(config, setup, reward, advantage, saved, step, interrupted)
+    finally:
+        setup.close()
+    if interrupted.is_set():
+        raise KeyboardInterrupt
+
+
+def _train(
+    config: Config,
+    setup: Setup,
+    reward: Reward,
+    advantage: Advantage,
+    saved: Path | None,
+    step: int | None,
+    interrupted: threading.Event,
+) -> None:
+    """The run itself, from the checkpoint ``saved`` after ``step`` steps, or from the start if there is none."""
+    run = Path(config.run)
+    (run / TRAJECTORIES).mkdir(parents=True, exist_ok=True)
+    recipe.save(config)
+    with Metrics(run, config.steps, step) as metrics:
+        kept = -1 if step is None else step
+        rewrite(run / EVALUATIONS, [row for row in read_lines(run / EVALUATIONS) if row["step"] <= kept])
         if step is None:
             _warm_start(config, setup, metrics, interrupted)
             _baselines(config, setup, metrics)
@@ -78,15 +104,12 @@ def train(config: Config) -> None:
             if step % config.checkpoint_every == 0 or step == config.steps or interrupted.is_set():
                 _save(config, setup, learner, step)
         metrics.say(f"report: {write_report(run)}")
-    setup.rollout.close()
-    if interrupted.is_set():
-        raise KeyboardInterrupt
 
 
-def _advantage(name: str) -> Any:
-    if name not in ADVANTAGES:
-        raise recipe.RecipeError(f"unknown advantage {name!r}: one of {', '.join(sorted(ADVANTAGES))}")
-    return ADVANTAGES[name]
+def _named(known: Mapping[str, Any], key: str, name: str) -> Any:
+    if name not in known:
+        raise recipe.RecipeError(f"{key} must be one of {', '.join(sorted(known))}, not {name!r}")
+    return known[name]
 
 
 def _saved(config: Config) -> Path | None:
@@ -97,7 +120,7 @@ def _saved(config: Config) -> Path | None:
             raise checkpoint.CheckpointError(f"{config.run} has no checkpoint to resume from")
         return saved
     if saved is not None:
-        raise FileExistsError(f"{config.run} holds a run; go on with --resume, or choose another folder with --run")
+        raise recipe.RecipeError(f"{config.run} holds a run: go on with it by --resume, or choose another --run")
     return None
 
 
@@ -109,9 +132,10 @@ def _learner(config: Config, setup: Setup, saved: Path | None) -> Learner:
     reference = None
     if config.objective.kl:
         folder = Path(config.run) / REFERENCE
-        if saved is None:
-            setup.model.save_pretrained(folder)
-        reference = load_model(str(folder), device_of(config), getattr(torch, config.dtype)).requires_grad_(False)
+        with checkpoint.no_progress_bar():
+            if saved is None:
+                setup.model.save_pretrained(folder)
+            reference = load_model(str(folder), device_of(config), getattr(torch, config.dtype)).requires_grad_(False)
     updates = config.steps * config.objective.epochs * config.objective.minibatches
     temperature = config.rollout.temperature
     learner = Learner(setup.model, config.optimizer, config.objective, updates, reference, temperature)

@@ -13,6 +13,7 @@ import types
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import reduce
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -29,6 +30,8 @@ Section = TypeVar("Section", bound="DataclassInstance")
 PACKAGE = Path(__file__).resolve().parents[1]
 FILE = "recipe.toml"
 """The name of a run's own recipe, in its folder."""
+RUNS, AUTO = Path("runs"), "auto"
+"""Where the runs are whose folder is chosen by itself, and the name that asks for that."""
 
 MAY_CHANGE = frozenset(
     [
@@ -48,7 +51,7 @@ MAY_CHANGE = frozenset(
 
 
 class RecipeError(ValueError):
-    """A recipe or a flag that means nothing; the message names it and the nearest that would."""
+    """A recipe or a flag that cannot be followed; the message names it, and if it is unknown the nearest that is."""
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ class _CommandLine:
 
 
 def parse(arguments: Sequence[str] | None = None) -> Config:
-    """The run that the command line (``sys.argv`` unless given) asks for.
+    """The run that the command line (``sys.argv`` unless given) asks for, with its folder.
 
     Raises:
         RecipeError: an unknown flag, a fault in the recipe, or ``--resume`` with other settings than the run's.
@@ -85,9 +88,44 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
             raise RecipeError(f"unexpected argument {flag!r}")
         known = [f"--{key}" for key in ["recipe", *_keys(Config)]]
         raise RecipeError(f"unknown flag {flag}; did you mean {_nearest(flag, known).replace('_', '-')}?")
-    if parsed.config.resume:
-        check_resumable(parsed.config)
-    return parsed.config
+    config = parsed.config
+    if config.run == AUTO:
+        config = replace(config, run=str(latest_run() if config.resume else next_run(config.env)))
+    if config.resume:
+        check_resumable(config)
+    return config
+
+
+def next_run(env: str) -> Path:
+    """Make the first of the folders ``runs/<environment>-0``, ``-1``, ... that is not there yet."""
+    name = re.sub(r"-v\d+$", "", env.rpartition(":")[2]).lower().replace("/", "-")
+    for number in count():
+        path = RUNS / f"{name}-{number}"
+        try:  # rather than to look first: of two runs that start together, one gets it
+            path.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("there is always another number")
+
+
+def forget(config: Config) -> None:
+    """Remove the run's folder if nothing was written into it."""
+    run = Path(config.run)
+    if run.is_dir() and not any(run.iterdir()):
+        run.rmdir()
+
+
+def latest_run() -> Path:
+    """The run in ``runs`` that was started or resumed last.
+
+    Raises:
+        RecipeError: there is none.
+    """
+    found = list(RUNS.glob(f"*/{FILE}"))
+    if not found:
+        raise RecipeError(f"there is no run to resume in {RUNS}; name its folder with --run")
+    return max(found, key=lambda path: path.stat().st_mtime_ns).parent
 
 
 def load(path: str | Path) -> Config:
@@ -127,6 +165,14 @@ def dump(config: Config) -> str:
     return tomli_w.dumps(values)
 
 
+def save(config: Config) -> None:
+    """Write the recipe into the run's folder, whole or not at all."""
+    path = Path(config.run) / FILE
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(dump(config), encoding="utf-8")
+    temporary.replace(path)
+
+
 def flat(config: Config) -> dict[str, Any]:
     """All settings under their dotted names; the environment's options are one of them."""
     return {key: reduce(getattr, key.split("."), config) for key in _keys(Config)}
@@ -155,7 +201,8 @@ def _defaults(arguments: Sequence[str] | None) -> Config:
     if chosen.recipe is not None:
         return load(find(chosen.recipe))
     if chosen.resume:
-        return replace(_saved(chosen.run), run=chosen.run)
+        run = str(latest_run()) if chosen.run == AUTO else chosen.run
+        return replace(_saved(run), run=run)
     if chosen.model is not None:
         return Config()
     return load(find("webshop" if chosen.env == Config.env else "small"))

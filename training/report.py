@@ -195,7 +195,7 @@ def _effort(rows: Sequence[Row], config: Config) -> str:
     minutes, seconds = divmod(round(rows[-1]["seconds"]), 60)
     parts = [f"{rows[-1]['step']} of {config.steps} steps in {minutes} min {seconds} s"]
     if tokens := sum(row.get("train/tokens") or 0 for row in rows):
-        parts.append(f"{tokens:,.0f} tokens sampled for training")
+        parts.append(f"{tokens:,.0f} tokens played")
     gaps = [row["train/gap_max"] for row in rows if row.get("train/gap_max") is not None]
     if gaps:
         parts.append(f"largest gap between the sampler's and the learner's log-probabilities {max(gaps):.1e}")

@@ -133,7 +133,7 @@ class Rollout:
         A turn's observation is the environment's; what the model reads before it of ``info["feedback"]`` is in the ids.
 
         Raises:
-            RuntimeError: if not one episode has an outcome, with the first one's error.
+            EnvironmentFault: if not one episode has an outcome, with the first one's error.
         """
         jobs = list(jobs)
         trajectories = [Trajectory(job.env_id, job.task, job.seed, split=job.split) for job in jobs]
@@ -162,13 +162,16 @@ class Rollout:
                 if episode.call is not None:
                     self._abandon(episode.seat)
         if trajectories and not any(trajectory.status.scored for trajectory in trajectories):
-            raise RuntimeError(f"all {len(trajectories)} episodes failed; the first: {trajectories[0].error}")
+            raise EnvironmentFault(f"all {len(trajectories)} episodes failed; the first: {trajectories[0].error}")
         return trajectories
 
     def close(self) -> None:
-        """Close every environment in its own lane, and the lanes; does not wait."""
+        """Close every environment in its own lane, and the lanes; waits for that, but no longer than for one step."""
+        until = time.monotonic() + self._timeout
         for seat in self._seats:
             seat.leave()
+        for seat in self._seats:
+            seat.lane.join(max(0.0, until - time.monotonic()))
         self._seats = []
 
     def _call(self, episode: _Episode, function: Callable[..., Any], *args: Any) -> None:

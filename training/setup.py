@@ -22,7 +22,10 @@ from ..agents.transformers_engine import TransformersEngine
 from ..envs.abilities import Guided, Solvable
 from ..envs.check.maker import find_spec
 from ..envs.words import as_text
+from .checkpoint import no_progress_bar
 from .config import Config
+from .guarded import Guarded
+from .recipe import RecipeError
 from .rollout import Rollout
 from .tasks import Tasks
 
@@ -44,6 +47,11 @@ class Setup:
     engine: TransformersEngine
     rollout: Rollout
 
+    def close(self) -> None:
+        """Close all environments."""
+        self.env.close()
+        self.rollout.close()
+
     def sampling(self, config: Config, temperature: float) -> Sampling:
         """How a turn is sampled at ``temperature``."""
         return Sampling(config.rollout.max_tokens, temperature, stop_ids=self.renderer.stop_ids)
@@ -53,18 +61,25 @@ def device_of(config: Config) -> str:
     """The device that the config means.
 
     Raises:
-        RuntimeError: for ``cuda`` where torch finds no GPU.
+        RecipeError: ``cuda`` where torch finds no GPU.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError("--device cuda: torch finds no GPU here; install a CUDA build of torch, or use --device cpu")
+        raise RecipeError("--device cuda: torch finds no GPU here; install a CUDA build of torch, or use --device cpu")
     if config.device == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     return config.device
 
 
 def env_maker(config: Config) -> MakeEnv:
-    """Makes the environment in words; the id is looked up, and a module imported, once."""
-    spec = find_spec(config.env)
+    """Makes the environment in words; the id is looked up, and a module imported, once.
+
+    Raises:
+        RecipeError: there is no such environment; the nearest is named.
+    """
+    try:
+        spec = find_spec(config.env)
+    except (ValueError, ModuleNotFoundError) as error:
+        raise RecipeError(f"--env {config.env}: {error}") from error
     return partial(_make, spec, config.env_options)
 
 
@@ -72,15 +87,26 @@ def prepare(config: Config, model_path: str | None, version: int = 0) -> Setup:
     """Make everything.
 
     ``model_path`` is a checkpoint to go on from; without it the model is the config's, or a small one made on the spot.
+
+    Raises:
+        RecipeError: the config asks for an environment, a model or a device that cannot be had, and the message says
+            why.
     """
-    make_env = env_maker(config)
-    env = make_env()
+    device, make_env = device_of(config), env_maker(config)
+    try:
+        env = Guarded(make_env, config.rollout.timeout)
+    except (gymnasium.error.Error, ValueError, TypeError, OSError, ModuleNotFoundError) as error:
+        raise RecipeError(f"--env {config.env} with the options {config.env_options}: {error}") from error
     tasks = Tasks(env, config.env, config.seed)
-    path = model_path or config.model or _small_model(config, env, tasks)
-    model = load_model(path, device_of(config), getattr(torch, config.dtype))
-    tokenizer = AutoTokenizer.from_pretrained(path)
     guide = env.unwrapped.guide if config.system == "guide" and isinstance(env.unwrapped, Guided) else None
-    renderer = Renderer(tokenizer, guide)
+    path = model_path or config.model or _small_model(config, env, tasks)
+    try:
+        with no_progress_bar():
+            model = load_model(path, device, getattr(torch, config.dtype))
+            tokenizer = AutoTokenizer.from_pretrained(path)
+        renderer = Renderer(tokenizer, guide)
+    except (ValueError, OSError) as error:
+        raise RecipeError(f"--model {path}: {error}") from error
     settings = config.rollout
     engine = TransformersEngine(model, tokenizer, slots=settings.concurrency, version=version)
     parser: Parser = (TaggedParser if config.parser == "tagged" else TextParser)(tokenizer, renderer.stop_ids)
@@ -111,16 +137,20 @@ def _small_model(config: Config, env: gymnasium.Env[Any, Any], tasks: Tasks) -> 
     texts = [text for episode in episodes for turn in episode.turns for text in (turn.observation, turn.action)]
     small = config.small
     folder = Path(config.run) / "small-model"
-    save_small_model(
-        folder,
-        texts,
-        vocab_size=small.vocabulary,
-        architecture=small.architecture,
-        hidden=small.hidden,
-        layers=small.layers,
-        heads=small.heads,
-        kv_heads=small.kv_heads,
-        max_positions=small.max_context,
-        seed=config.seed,
-    )
+    try:
+        with no_progress_bar():
+            save_small_model(
+                folder,
+                texts,
+                vocab_size=small.vocabulary,
+                architecture=small.architecture,
+                hidden=small.hidden,
+                layers=small.layers,
+                heads=small.heads,
+                kv_heads=small.kv_heads,
+                max_positions=small.max_context,
+                seed=config.seed,
+            )
+    except ValueError as error:
+        raise RecipeError(f"--small: {error}") from error
     return str(folder)

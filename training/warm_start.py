@@ -14,21 +14,22 @@ from ..trajectory import Trajectory
 from .config import WarmStart
 from .evaluation import solved
 from .learner import Learner
+from .recipe import RecipeError
 from .rollout import Job, with_feedback
 from .rows import Row, to_row
 
 
 def demonstrate(env: gymnasium.Env[Any, Any], jobs: Sequence[Job]) -> list[Trajectory]:
-    """The episodes that the environment's oracle plays; those it does not solve are left out.
+    """The episodes that the environment's oracle plays; those it does not solve, or that fail, are left out.
 
     Raises:
-        ValueError: if it solves none.
+        RecipeError: if it solves none.
     """
     agent = OracleAgent()
     episodes = [play(env, agent, seed=job.seed, options=job.options) for job in jobs]
-    shown = [episode for episode in episodes if solved(episode)]
+    shown = [episode for episode in episodes if episode.status.scored and solved(episode)]
     if not shown:
-        raise ValueError(f"the oracle solves none of {len(jobs)} tasks: there is nothing to imitate")
+        raise RecipeError(f"the oracle solves none of {len(jobs)} tasks: there is nothing to imitate")
     return shown
 
 
