@@ -73,6 +73,7 @@ class Learner:
         """
         objective = self.objective
         totals: dict[str, float] = {}
+        before = self.steps
         for epoch in range(objective.epochs):
             order = generator.permutation(len(rows)) if objective.minibatches > 1 else np.arange(len(rows))
             for number, chosen in enumerate(np.array_split(order, objective.minibatches)):
@@ -83,7 +84,7 @@ class Learner:
                 for micro in micro_batches(minibatch, objective.max_batch_tokens):
                     self._accumulate(micro, count, totals, first=epoch == 0 and number == 0)
                 totals["grad_norm"] = totals.get("grad_norm", 0.0) + self._step()
-        updates = objective.epochs * objective.minibatches
+        updates = self.steps - before
         gaps = {key: totals.pop(key) for key in ("gap_max", "gap_mean") if key in totals}
         return {key: value / updates for key, value in totals.items()} | gaps | {"learning_rate": self.rate()}
 

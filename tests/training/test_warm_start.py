@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium
+import numpy as np
+import pytest
+from transformers import AutoTokenizer
+
+from palestra.agents.engine import Capabilities, Completion, Request, Sampling
+from palestra.agents.packed import load_model
+from palestra.agents.parser import TextParser
+from palestra.agents.renderer import Renderer
+from palestra.agents.scripted import ScriptedAgent, play
+from palestra.envs.spaces import AnyText
+from palestra.training.config import Objective, Optimizer, WarmStart
+from palestra.training.learner import Learner
+from palestra.training.rollout import Job, Rollout
+from palestra.training.rows import to_row
+from palestra.training.warm_start import demonstrate, demonstration_row, imitate, steps
+from palestra.trajectory import Trajectory
+
+from ..agents.models import small_model_path
+
+
+class Colours(gymnasium.Env[str, str]):
+    """Asks for colours, one after the other; one that is not asked for is answered by feedback.
+
+    The oracle of task 3 is wrong, and a wrong answer ends that one.
+    """
+
+    observation_space = action_space = AnyText()
+    names = ("navy blue", "rose gold", "dark green", "brass")
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.task = (options or {}).get("task", 0)
+        self.left = list(self.np_random.permutation(self.names)[:2])
+        return self.page(), {}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        if action != f"click[{self.left[0]}]":
+            return self.page(), 0.0, self.task == 3, False, {"feedback": f"There is no {action} here."}
+        self.left.pop(0)
+        return self.page(), 0.5, not self.left, False, {}
+
+    def oracle(self) -> str:
+        return f"click[{'x' if self.task == 3 else self.left[0]}]"
+
+    def page(self) -> str:
+        return f"Page {self.task}\n[button] {' | '.join(self.left)} [button_]"
+
+
+class Prompter:
+    """An engine that samples what it is told, as a model with a will of its own would."""
+
+    def __init__(self, replies: list[np.ndarray]) -> None:
+        self.replies = replies
+        self.capabilities = Capabilities(logprobs=True, load=False, images=False, max_context=1000)
+        self.version = 0
+        self.queue: list[Request] = []
+
+    @property
+    def busy(self) -> bool:
+        return bool(self.queue)
+
+    def submit(self, request: Request) -> None:
+        self.queue.append(request)
+
+    def step(self) -> list[Completion]:
+        request = self.queue.pop()
+        ids = self.replies.pop(0)
+        return [Completion(request.session, ids, np.zeros(len(ids), np.float32), 0, "stop")]
+
+    def release(self, session: Any) -> None:
+        self.queue = [request for request in self.queue if request.session != session]
+
+    def load(self, weights: Any, version: int) -> None:
+        self.version = version
+
+
+def tokenizer() -> Any:
+    return AutoTokenizer.from_pretrained(small_model_path("qwen3"))
+
+
+def jobs(count: int) -> list[Job]:
+    return [Job("Colours-v0", task, "train", 10 + task, (task,)) for task in range(count)]
+
+
+def test_a_demonstrations_row_is_that_of_a_rollout_of_its_actions() -> None:
+    renderer = Renderer(tokenizer(), "You are in a shop.")
+    env = Colours()
+    env.reset(seed=10)
+    right = [f"click[{name}]" for name in env.left]
+    actions = ["click[lamp]", right[0], "", right[1]]
+    played = play(env, ScriptedAgent(actions), seed=10, options={"task": 0, "split": "train"})
+    row = demonstration_row(played, renderer)
+
+    engine = Prompter([renderer.reply(action) for action in actions])
+    rollout = Rollout(Colours, engine, renderer, TextParser(tokenizer(), renderer.stop_ids), concurrency=1)
+    (rolled,) = rollout.collect(jobs(1), Sampling())
+    rollout.close()
+    assert [turn.action for turn in rolled.turns] == actions
+    wanted = to_row(rolled, np.ones(4))
+    assert np.array_equal(row.ids, wanted.ids)
+    assert np.array_equal(row.sampled, wanted.sampled)
+    assert np.array_equal(row.advantages, wanted.advantages)
+    text = tokenizer().decode(row.ids)
+    assert text.count("there is no click[lamp] here.\npage 0") == 1
+    assert text.count("there is no") == 2
+    for turn, other in zip(played.turns, rolled.turns, strict=True):
+        assert np.array_equal(turn.context_ids, other.context_ids)
+        assert np.array_equal(turn.action_ids, other.action_ids)
+
+
+def test_only_what_the_oracle_solves_is_shown() -> None:
+    shown = demonstrate(Colours(), jobs(6))
+    assert [episode.task for episode in shown] == [0, 1, 2, 4, 5]
+    assert all(episode.score == 1.0 for episode in shown)
+
+
+def test_nothing_solved_is_nothing_to_imitate() -> None:
+    with pytest.raises(ValueError, match="solves none of 2 tasks"):
+        demonstrate(Colours(), [jobs(4)[3]] * 2)
+
+
+def rows(episodes: list[Trajectory]) -> list[Any]:
+    renderer = Renderer(tokenizer())
+    return [demonstration_row(episode, renderer) for episode in episodes]
+
+
+def test_imitation_lowers_the_loss_and_teaches_the_actions() -> None:
+    shown = rows(demonstrate(Colours(), jobs(3)))
+    model = load_model(str(small_model_path("qwen3")))
+    settings = WarmStart(epochs=15, batch=2, optimizer=Optimizer(learning_rate=3e-3))
+    learner = Learner(model, settings.optimizer, Objective(), steps(shown, settings))
+    losses: list[tuple[int, float]] = []
+    imitate(learner, shown, settings, np.random.default_rng(0), lambda *values: losses.append(values))
+    assert [number for number, _ in losses] == list(range(30))
+    assert steps(shown, settings) == learner.steps == 30
+    values = [loss for _, loss in losses]
+    assert np.mean(values[:4]) > 3
+    assert np.mean(values[-4:]) < 0.3 * np.mean(values[:4])
+
+
+class Recorder(Learner):
+    """Writes down what it is shown."""
+
+    batches: list[list[int]]
+
+    def imitate(self, rows: Any, context_weight: float = 0.0) -> float:
+        self.batches.append([id(row) for row in rows])
+        return super().imitate(rows, context_weight)
+
+
+def test_each_epoch_shows_every_demonstration_once() -> None:
+    shown = rows(demonstrate(Colours(), jobs(6)))
+    settings = WarmStart(epochs=2, batch=2)
+    learner = Recorder(load_model(str(small_model_path("qwen3"))), settings.optimizer, Objective(), 6)
+    learner.batches = []
+    imitate(learner, shown, settings, np.random.default_rng(0), lambda number, loss: None)
+    assert [len(batch) for batch in learner.batches] == [2, 2, 1] * 2
+    seen = [row for batch in learner.batches for row in batch]
+    assert sorted(seen[:5]) == sorted(seen[5:]) == sorted(map(id, shown))
+    assert seen[:5] != seen[5:]
