@@ -92,7 +92,8 @@ def _train(
             episodes = setup.rollout.collect(jobs, setup.sampling(config, config.rollout.temperature))
             rolled_out = time.monotonic()
             rows, values = assign(group(episodes, config.rollout.group_size), reward, advantage, step)
-            values |= learner.update(rows, np.random.default_rng((config.seed, step)))
+            learned = learner.update(rows, np.random.default_rng((config.seed, step)))
+            values |= {f"train/{name}": value for name, value in learned.items()}
             step += 1
             setup.engine.load([], step)
             values |= {"time/rollout": rolled_out - began, "time/step": time.monotonic() - began}

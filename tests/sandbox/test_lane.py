@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import threading
+import time
+import weakref
 
 import pytest
 
@@ -51,3 +53,26 @@ def test_a_stuck_lane_does_not_hold_another() -> None:
     assert not waiting.done()
     go.set()
     assert waiting.result()
+
+
+def test_join_waits_for_the_end() -> None:
+    lane, go = Lane(), threading.Event()
+    lane.submit(go.wait)
+    lane.close()
+    assert not lane.join(0.01)
+    go.set()
+    assert lane.join(60)
+
+
+def test_an_idle_lane_keeps_nothing_alive() -> None:
+    class Heavy:
+        def work(self) -> None: ...
+
+    lane, heavy = Lane(), Heavy()
+    lane.submit(heavy.work).result()
+    gone = weakref.ref(heavy)
+    del heavy
+    until = time.monotonic() + 60  # the lane lets go just after it has answered
+    while gone() is not None and time.monotonic() < until:
+        time.sleep(0.001)
+    assert gone() is None
