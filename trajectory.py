@@ -1,8 +1,8 @@
 """The one record that every floor shares: what an agent saw, what it sampled, what it was paid.
 
 A :class:`Trajectory` is one agent's part in one episode, a list of :class:`Turn`.  A :class:`Group` holds the
-trajectories of one task that are judged against each other.  Turn boundaries are explicit, and the ids are the ones that
-the model consumed and sampled: nothing is ever decoded and encoded again.
+trajectories of one task that are judged against each other.  Turn boundaries are explicit, and the ids are the ones
+that the model consumed and sampled: nothing is ever decoded and encoded again.
 """
 
 from __future__ import annotations
@@ -44,8 +44,8 @@ def _floats() -> np.ndarray:
 class Turn:
     """One observation and the action that answered it.
 
-    ``context_ids`` [c] int32 are the ids appended to the context since the last sampled id; ``action_ids`` [a] int32 the
-    ids that were sampled, ``logprobs`` [a] float32 their log-probabilities under the distribution they were drawn from,
+    ``context_ids`` [c] int32 are the ids appended to the context since the last sampled id; ``action_ids`` [a] int32
+    the ids that were sampled, ``logprobs`` [a] float32 their log-probabilities under the distribution they were drawn from,
     by the weights of ``version``.  All three are empty for agents that are not language models.
     """
 
@@ -64,8 +64,9 @@ class Turn:
 class Trajectory:
     """One agent's part in one episode.
 
-    ``rewards`` maps a reward part's name to its values [turns] float64; the environment's own reward stays in the turns.
-    ``final_observation`` is what the last action led to; ``error`` says what broke when ``status`` is a fault or timeout.
+    ``rewards`` maps a reward part's name to its values [turns] float64; the environment's own reward stays in the
+    turns.  ``final_observation`` is what the last action led to; ``error`` says what broke when ``status`` is a fault
+    or timeout.
     """
 
     env_id: str

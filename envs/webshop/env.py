@@ -36,6 +36,10 @@ from .scoring import score_purchase
 from .search import CachedSearch, SearchFunction, numbers_of
 
 _RENDER = {"text": render_text, "text_rich": render_text_rich, "brief": render_brief}
+_BRIEF_GUIDE = (
+    "Results are numbered: click[3] opens the third. Pages leave out the buttons that are always there: back to search, "
+    "next > and < prev on results; description, features, reviews, < prev and buy now on a product."
+)
 _SUBPAGES = {name.lower(): name for name in SUBPAGES}
 _QUOTED_CHARACTERS = 80
 _LISTED_NAMES = 40
@@ -106,6 +110,8 @@ class WebShop(gymnasium.Env[str, str]):
         self.action_space = AnyText()
         self._render = _RENDER[observation]
         self._brief = observation == "brief"
+        if self._brief:
+            self.guide = f"{type(self).guide} {_BRIEF_GUIDE}"
         self._catalogue = shared_catalogue(catalogue)
         self._product = self._catalogue.product
         self._goals = shared_goals(

@@ -1,8 +1,9 @@
 """What the pages of the shop show, in each form of observation, and what can be clicked on them.
 
 A page is a list of pieces in reading order.  ``text`` joins them with ``[SEP]``; ``text_rich`` gives each a line and
-marks what is a button and what has been clicked.  ``brief`` is for agents that remember the conversation: it numbers the
-results instead of giving their codes, leaves out the standing buttons, and shows the instruction and a product once.
+marks what is a button and what has been clicked.  ``brief`` is for agents that remember the conversation: it
+numbers the results instead of giving their codes, leaves out the standing buttons, and shows the instruction and a
+product once.
 """
 
 from __future__ import annotations

@@ -1,0 +1,76 @@
+"""The brief form of the pages: numbered results, nothing shown twice, the same shop underneath."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gymnasium as gym
+import pytest
+
+import palestra  # noqa: F401 - registers the environments
+
+
+@pytest.fixture
+def brief() -> Any:
+    return gym.make("WebShop-v0", observation="brief").unwrapped
+
+
+@pytest.fixture
+def plain() -> Any:
+    return gym.make("WebShop-v0", observation="text").unwrapped
+
+
+def test_the_oracle_plays_by_numbers_and_solves_every_goal(brief: Any) -> None:
+    for task in range(50):
+        brief.reset(options={"task": task, "split": "validation"})
+        reward, ended = 0.0, False
+        while not ended:
+            _, reward, ended, _, info = brief.step(brief.oracle())
+            assert info["valid_action"]
+        assert reward == 1.0
+
+
+def test_numbers_stand_for_the_products_of_the_page(brief: Any, plain: Any) -> None:
+    for env in (brief, plain):
+        env.reset(options={"goal": 3})
+        page, *_, info = env.step("search[waterproof jacket]")
+        env.links = [name for name in info["clickables"] if name not in ("back to search", "next >", "< prev")]
+        env.page = page
+    assert brief.links == [str(number) for number in range(1, 11)]
+    assert [line.rpartition("[")[2] for line in brief.page.split("\n")[1:]] == [f"{number}]" for number in brief.links]
+    for number, code in zip(brief.links, plain.links, strict=True):
+        start = brief.snapshot()
+        opened, *_, info = brief.step(f"click[{number}]")
+        plain_start = plain.snapshot()
+        shown, *_ = plain.step(f"click[{code}]")
+        assert info["valid_action"]
+        assert opened.rpartition("\n")[2].split(" $")[0] in shown
+        brief.restore(start)
+        plain.restore(plain_start)
+
+
+def test_a_product_and_the_instruction_are_shown_once(brief: Any) -> None:
+    instruction, info = brief.reset(options={"goal": 3})
+    assert instruction == info["goal"]["instruction"]
+    seen = [brief.step(brief.oracle())[0] for _ in range(3)]
+    assert all(instruction not in page for page in seen)
+    assert seen[2].startswith("chosen: ")
+
+
+def test_a_number_that_is_not_on_the_page_is_answered_with_the_numbers_that_are(brief: Any) -> None:
+    brief.reset(options={"goal": 3})
+    page, *_ = brief.step("search[jacket]")
+    after, reward, ended, _, info = brief.step("click[11]")
+    assert (after, reward, ended, info["valid_action"]) == (page, 0.0, False, False)
+    assert "'10'" in info["feedback"]
+
+
+def test_codes_are_no_links_where_numbers_are(brief: Any) -> None:
+    _, info = brief.reset(options={"goal": 3})
+    brief.step("search[jacket]")
+    assert not brief.step(f"click[{info['goal']['asin'].lower()}]")[-1]["valid_action"]
+
+
+def test_a_form_that_does_not_exist_is_refused_with_those_that_do() -> None:
+    with pytest.raises(ValueError, match="'brief'"):
+        gym.make("WebShop-v0", observation="html")
