@@ -45,8 +45,8 @@ class Turn:
     """One observation and the action that answered it.
 
     ``context_ids`` [c] int32 are the ids appended to the context since the last sampled id; ``action_ids`` [a] int32
-    the ids that were sampled, ``logprobs`` [a] float32 their log-probabilities under the distribution they were drawn from,
-    by the weights of ``version``.  All three are empty for agents that are not language models.
+    the ids that were sampled, ``logprobs`` [a] float32 their log-probabilities under the distribution they were drawn
+    from, by the weights of ``version``.  All three are empty for agents that are not language models.
     """
 
     observation: Observation

@@ -37,8 +37,8 @@ from .search import CachedSearch, SearchFunction, numbers_of
 
 _RENDER = {"text": render_text, "text_rich": render_text_rich, "brief": render_brief}
 _BRIEF_GUIDE = (
-    "Results are numbered: click[3] opens the third. Pages leave out the buttons that are always there: back to search, "
-    "next > and < prev on results; description, features, reviews, < prev and buy now on a product."
+    "Results are numbered: click[3] opens the third. Pages leave out the buttons that are always there: back to "
+    "search, next > and < prev on results; description, features, reviews, < prev and buy now on a product."
 )
 _SUBPAGES = {name.lower(): name for name in SUBPAGES}
 _QUOTED_CHARACTERS = 80
