@@ -10,13 +10,13 @@ from .reward import Reward
 from .wrapper import RunningReward
 
 try:
-    from pettingzoo import AECEnv, ParallelEnv  # type: ignore[import-untyped,import-not-found,unused-ignore]
-    from pettingzoo.utils.wrappers import (  # type: ignore[import-untyped,import-not-found,unused-ignore]
+    from pettingzoo import AECEnv, ParallelEnv
+    from pettingzoo.utils.wrappers import (
         BaseParallelWrapper,
         BaseWrapper,
     )
 except ModuleNotFoundError as error:
-    raise ModuleNotFoundError("rewards for several agents need PettingZoo: pip install pettingzoo") from error
+    raise ModuleNotFoundError("rewards for several agents need PettingZoo: pip install 'palestra[multi]'") from error
 
 
 class _Payroll:

@@ -49,8 +49,19 @@ def test_the_environment_passes_the_check(folder: Path) -> None:
     assert done.stdout.rstrip().endswith(f"{len(CHECKS) - len(skipped)} passed, 0 failed, {len(skipped)} skipped")
 
 
-def test_the_page_shows_how_to_train_on_it() -> None:
-    assert shlex.split(block("sh", train=True))[:4] == ["python", "train.py", "--env", "my_module:Sorting-v0"]
+def test_training_on_it_learns_from_demonstrations(folder: Path, root: Path) -> None:
+    arguments = shlex.split(block("sh", train=True))
+    assert arguments[:4] == ["python", "train.py", "--env", "my_module:Sorting-v0"]
+    shorter = ["--steps=2", "--warm-start.demonstrations=60", "--rollout.groups=2", "--rollout.max-turns=6"]
+    smaller = ["--small.hidden=32", "--small.layers=2", "--evaluation.tasks=8", "--device=cpu", "--run=run"]
+    command = [sys.executable, str(root / "train.py"), *arguments[2:], *shorter, *smaller]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    losses = [float(loss) for loss in re.findall(r"cross-entropy ([\d.]+)", done.stdout)]
+    assert losses[-1] < losses[0] / 2
+    assert "oracle at step 0: success 100.0%" in done.stdout
+    report = (folder / "run" / "report.md").read_text()
+    assert "| trained, step 2 |" in report
 
 
 def test_the_words_are_as_shown() -> None:

@@ -14,11 +14,24 @@ from typing import Any
 
 import pytest
 
+from palestra.agents.small import save_small_model
+
 ROOT = Path(__file__).resolve().parents[1]
 README = ROOT / "README.md"
 
-SHORT_TRAINING: list[str] = []
-"""What is added to ``python train.py ...``, so that it ends in seconds; `make train` itself has a test of its own."""
+SHORT_TRAINING = [
+    "--steps=1",
+    "--warm-start.epochs=1",
+    "--rollout.groups=2",
+    "--rollout.group-size=2",
+    "--rollout.max-turns=2",
+    "--rollout.max-tokens=4",
+    "--evaluation.tasks=2",
+    "--small.hidden=32",
+    "--small.layers=1",
+    "--device=cpu",
+]
+"""What is added to ``python train.py ...``, so that it ends in seconds."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +91,7 @@ def run_shown(command: list[str], folder: Path) -> str:
             run(["make", "--dry-run", "-C", str(ROOT), *arguments], folder)
             return ""
         case ["python", "train.py", *arguments]:
-            command = [sys.executable, str(ROOT / "train.py"), *arguments, *SHORT_TRAINING]
+            command = [sys.executable, str(ROOT / "train.py"), *shortened(arguments, folder)]
         case ["python", "-m", "palestra", *arguments] | ["palestra", *arguments]:
             command = [sys.executable, "-m", "palestra", *arguments]
         case ["pip", "install", requirement]:
@@ -90,6 +103,18 @@ def run_shown(command: list[str], folder: Path) -> str:
         case _:
             pytest.fail(f"no one checks the command {shlex.join(command)!r}: teach it to this test")
     return run(["env", *environment, *command], folder)
+
+
+def shortened(arguments: list[str], folder: Path) -> list[str]:
+    """The arguments of a training that ends in seconds, with a small model in place of any that would be fetched."""
+    if "--model" in arguments:
+        model = folder / "model"
+        save_small_model(model, ["WebShop Instruction Search click buy now price"], vocab_size=300, hidden=32, layers=1)
+        place = arguments.index("--model") + 1
+        arguments = [*arguments[:place], str(model), *arguments[place + 1 :]]
+    if "--env" not in arguments:
+        arguments = [*arguments, "--warm-start.demonstrations=16"]
+    return [*arguments, *SHORT_TRAINING]
 
 
 def split_variables(command: list[str]) -> tuple[list[str], list[str]]:

@@ -22,6 +22,7 @@ from ..agents.transformers_engine import TransformersEngine
 from ..envs.abilities import Guided, Solvable
 from ..envs.check.maker import find_spec
 from ..envs.words import as_text
+from ..trajectory import Observation
 from .checkpoint import no_progress_bar
 from .config import Config
 from .guarded import Guarded
@@ -134,7 +135,7 @@ def _small_model(config: Config, env: gymnasium.Env[Any, Any], tasks: Tasks) -> 
         play(env, agent, seed=job.seed, options=job.options, max_turns=config.rollout.max_turns)
         for job in tasks.shown(_CORPUS_EPISODES)
     ]
-    texts = [text for episode in episodes for turn in episode.turns for text in (turn.observation, turn.action)]
+    texts = [text for episode in episodes for turn in episode.turns for text in (_said(turn.observation), turn.action)]
     small = config.small
     folder = Path(config.run) / "small-model"
     try:
@@ -154,3 +155,7 @@ def _small_model(config: Config, env: gymnasium.Env[Any, Any], tasks: Tasks) -> 
     except ValueError as error:
         raise RecipeError(f"--small: {error}") from error
     return str(folder)
+
+
+def _said(observation: Observation) -> str:
+    return observation if isinstance(observation, str) else observation["text"]

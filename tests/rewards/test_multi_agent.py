@@ -9,9 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 from gymnasium import spaces
-
-pytest.importorskip("pettingzoo")
-
 from pettingzoo import AECEnv, ParallelEnv
 from pettingzoo.test import api_test, parallel_api_test
 
@@ -207,7 +204,7 @@ import palestra.rewards
 try:
     import palestra.rewards.multi_agent
 except ModuleNotFoundError as error:
-    assert "pip install pettingzoo" in str(error), error
+    assert "pip install 'palestra[multi]'" in str(error), error
 else:
     raise SystemExit("imported")
 """

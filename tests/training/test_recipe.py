@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,12 @@ from palestra.training.config import Config
 from palestra.training.learner import Optimizer
 
 SHIPPED = sorted((recipe.PACKAGE / "recipes").glob("*.toml"))
+
+
+@pytest.fixture(autouse=True)
+def directory(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs are made in an empty working directory."""
+    monkeypatch.chdir(tmp_path_factory.mktemp("directory"))
 
 
 @pytest.fixture
@@ -34,17 +41,17 @@ def test_every_shipped_recipe_loads_and_changes_something(path: Path) -> None:
 
 
 def test_no_arguments_are_the_main_job() -> None:
-    assert recipe.parse([]) == recipe.load(recipe.find("webshop"))
+    assert recipe.parse([]) == dataclasses.replace(recipe.load(recipe.find("webshop")), run="runs/webshop-0")
 
 
 def test_another_environment_without_a_model_gets_a_small_one() -> None:
-    expected = dataclasses.replace(recipe.load(recipe.find("small")), env="FrozenLake-v1")
-    assert recipe.parse(["--env", "FrozenLake-v1"]) == expected
+    expected = dataclasses.replace(recipe.load(recipe.find("small")), env="FrozenLake-v1", run="lake")
+    assert recipe.parse(["--env", "FrozenLake-v1", "--run", "lake"]) == expected
 
 
 def test_a_pretrained_model_gets_the_defaults_made_for_one() -> None:
-    assert recipe.parse(["--env", "WebShop-v0", "--model", "x"]) == Config(model="x")
-    assert recipe.parse(["--model=x"]) == Config(model="x")
+    assert recipe.parse(["--env", "WebShop-v0", "--model", "x", "--run=here"]) == Config(model="x", run="here")
+    assert recipe.parse(["--model=x", "--run=here"]) == Config(model="x", run="here")
 
 
 def test_small_models_learn_faster_than_pretrained_ones() -> None:
@@ -270,3 +277,53 @@ def test_resuming_what_is_not_there(tmp_path: Path) -> None:
 
 def test_what_may_change_are_settings() -> None:
     assert set(recipe.flat(Config())) >= recipe.MAY_CHANGE
+
+
+@pytest.mark.parametrize(
+    ("env", "name"),
+    [
+        ("WebShop-v0", "webshop"),
+        ("my_module:Sorting-v12", "sorting"),
+        ("ALE/Pong-v5", "ale-pong"),
+        ("plain", "plain"),
+    ],
+)
+def test_a_run_is_named_after_its_environment(env: str, name: str) -> None:
+    assert recipe.parse(["--env", env]).run == f"runs/{name}-0"
+
+
+def test_no_two_runs_get_the_same_folder() -> None:
+    assert [recipe.parse([]).run for _ in range(3)] == ["runs/webshop-0", "runs/webshop-1", "runs/webshop-2"]
+
+
+def test_a_folder_in_which_nothing_was_written_is_given_up() -> None:
+    config = recipe.parse([])
+    recipe.save(recipe.parse([]))
+    recipe.forget(config)
+    recipe.forget(dataclasses.replace(config, run="runs/webshop-1"))
+    recipe.forget(dataclasses.replace(config, run="runs/nowhere"))
+    assert [path.name for path in Path("runs").iterdir()] == ["webshop-1"]
+    assert recipe.parse([]).run == "runs/webshop-0"
+
+
+def test_a_command_line_with_a_fault_makes_no_folder() -> None:
+    with pytest.raises(recipe.RecipeError):
+        recipe.parse(["--stepz", "3"])
+    assert not Path("runs").exists()
+
+
+def test_resume_alone_takes_the_run_that_was_started_last() -> None:
+    for number, seed in enumerate((3, 4, 5)):
+        config = recipe.parse(["--seed", str(seed)])
+        recipe.save(config)
+        os.utime(Path(config.run) / recipe.FILE, (1000 + number % 2, 1000 + number % 2))
+    resumed = recipe.parse(["--resume"])
+    assert (resumed.run, resumed.seed, resumed.resume) == ("runs/webshop-1", 4, True)
+    assert recipe.parse(["--resume", "--run", "runs/webshop-2"]).seed == 5
+    with pytest.raises(recipe.RecipeError, match="runs/webshop-1 cannot go on with other settings"):
+        recipe.parse(["--resume", "--seed", "9"])
+
+
+def test_resume_where_there_are_no_runs() -> None:
+    with pytest.raises(recipe.RecipeError, match="no run to resume in runs; name its folder with --run"):
+        recipe.parse(["--resume"])
