@@ -44,6 +44,11 @@ class Objective:
     loss: str = "clipped"
     """Policy loss: one of palestra.training.losses.LOSSES."""
     clip: Clip = field(default_factory=Clip)
+    weighting: Literal["token", "trajectory"] = "token"
+    """What weighs the same in the loss: every sampled token of a batch, or every trajectory whatever its length.
+
+    Where failing makes episodes long, weighing tokens pushes all that is done in long episodes down.
+    """
     epochs: int = 1
     """Passes over each batch."""
     minibatches: int = 1

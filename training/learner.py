@@ -72,6 +72,8 @@ class Learner:
         learner's log-probabilities with those recorded at sampling.
         """
         objective = self.objective
+        if objective.weighting == "trajectory":
+            rows = _weigh_equally(rows)
         totals: dict[str, float] = {}
         before = self.steps
         for epoch in range(objective.epochs):
@@ -191,6 +193,14 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
         return norm
+
+
+def _weigh_equally(rows: Sequence[Row]) -> list[Row]:
+    """Scale advantages so that each row counts alike, as in GRPO's 1 / |o| (arXiv:2402.03300, eq. 3), and the sum over
+    tokens keeps its denominator, the batch's count of sampled tokens."""
+    sampled = [row for row in rows if row.count]
+    mean = sum(row.count for row in sampled) / max(1, len(sampled))
+    return [replace(row, advantages=row.advantages * np.float32(mean / row.count)) for row in sampled]
 
 
 def pack_rows(rows: Sequence[Row], device: torch.device) -> tuple[Tensor, Packing, Tensor, Tensor]:

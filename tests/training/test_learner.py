@@ -146,6 +146,14 @@ def test_each_sampled_token_weighs_the_same() -> None:
     assert close(together, mixed, 1e-4)
 
 
+def test_each_trajectory_weighs_the_same_where_that_is_asked_for() -> None:
+    short, long = random_rows(2, seed=4)
+    apart = [one_update([row])[0] for row in (short, long)]
+    together, _ = one_update([short, long], weighting="trajectory")
+    assert short.count != long.count
+    assert close(together, [(a + b) / 2 for a, b in zip(*apart, strict=True)], 1e-4)
+
+
 def test_gradients_are_clipped_to_a_norm() -> None:
     rows = random_rows()
     free, metrics = one_update(rows)
