@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"train.py: {error}", file=sys.stderr)
         recipe.forget(config)
         return 2
-    except (checkpoint.CheckpointError, RewardError, EnvironmentFault) as error:
+    except (checkpoint.CheckpointError, RewardError, EnvironmentFault, FloatingPointError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -12,8 +12,8 @@ WHEEL = os.environ.get("PALESTRA_TEST_WHEEL")
 """Folder that `make test` has unpacked the built wheel into; unset when the editable install is tested."""
 
 
-# Read when torch is first imported, here and by what the tests start.  Small models gain nothing from threads, which wait
-# for each other by spinning where the cores are shared.
+# Read when torch is first imported, here and by what the tests start.  Small models gain nothing from more threads, and
+# where the cores are shared, threads that wait for each other slow everything down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 

@@ -197,7 +197,8 @@ class Learner:
 
 def _weigh_equally(rows: Sequence[Row]) -> list[Row]:
     """Scale advantages so that each row counts alike, as in GRPO's 1 / |o| (arXiv:2402.03300, eq. 3), and the sum over
-    tokens keeps its denominator, the batch's count of sampled tokens."""
+    tokens keeps its denominator, the batch's count of sampled tokens.
+    """
     sampled = [row for row in rows if row.count]
     mean = sum(row.count for row in sampled) / max(1, len(sampled))
     return [replace(row, advantages=row.advantages * np.float32(mean / row.count)) for row in sampled]

@@ -46,6 +46,7 @@ def train(config: Config) -> None:
         CheckpointError: there is no whole checkpoint to resume from.
         RewardError: the reward does not fit the environment.
         EnvironmentFault: every episode of a step failed.
+        FloatingPointError: the gradient is not finite.
     """
     reward, advantage = parse_reward(config.reward), _named(ADVANTAGES, "advantage", config.advantage)
     _named(LOSSES, "objective.loss", config.objective.loss)
