@@ -245,7 +245,7 @@ def make_trl(folder: Path, turns: int, group_size: int, groups: int) -> Side:
     missing = [name for name in ("trl", "datasets") if importlib.util.find_spec(name) is None]
     if missing:
         raise ImportError(
-            f"{' and '.join(missing)} not installed: pip install 'palestra[bench]', or take --side palestra"
+            f"not installed: {', '.join(missing)}; pip install 'palestra[bench]', or take --side palestra"
         )
     from datasets import Dataset
     from transformers import AutoModelForCausalLM, PrinterCallback, TrainerCallback
