@@ -101,7 +101,7 @@ def test_the_effort(run: Path) -> None:
     rows = [{"step": 1, "seconds": 40.0, **values}, {"step": 2, "seconds": 83.6, **values, "train/gap_max": 9.5e-7}]
     write_lines(run / "metrics.jsonl", rows)
     text = write_report(run).read_text()
-    assert "2 of 100 steps in 1 min 24 s; 3,000 tokens sampled for training;" in text
+    assert "2 of 100 steps in 1 min 24 s; 3,000 tokens played;" in text
     assert "9.5e-07" in text
 
 

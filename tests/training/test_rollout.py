@@ -328,15 +328,17 @@ def test_slow_environments_do_not_hold_the_others() -> None:
 
 
 def test_close_closes_the_environments_also_those_that_broke() -> None:
+    others = set(threading.enumerate())
     rollout = make_rollout({1: ("raise", 1)}, concurrency=2)
     rollout.collect(jobs(range(4)), SAMPLING)
     assert len(Shelf.made) == 3
-    workers = [thread for thread in threading.enumerate() if thread.name.startswith("environment-")]
+    workers = [thread for thread in threading.enumerate() if thread not in others]
     assert len(workers) >= 2
     rollout.close()
     rollout.close()
     for worker in workers:
-        worker.join()
+        worker.join(timeout=60)
+        assert not worker.is_alive()
     assert all(shelf.closed for shelf in Shelf.made)
 
 
