@@ -1,6 +1,6 @@
 """Rewards as text: the expressions of recipes and of ``--reward``, read without evaluating any code.
 
-Names are those of :mod:`.builtin`, :mod:`.combine` and :mod:`.schedule`, or ``my_module:my_reward`` for what a module
+Names are those of :mod:`.builtin`, :mod:`.combine`, :mod:`.schedule` and :data:`SHELVES`, or ``my_module:my_reward`` for what a module
 of yours defines.  ``parse_reward(str(reward)) == reward`` for every reward built from such names.
 """
 
@@ -32,9 +32,14 @@ class RewardParseError(ValueError):
     """The text is not a reward expression; the message says what is wrong and names the nearest known name."""
 
 
+SHELVES: tuple[str, ...] = ()
+"""The modules of methods from the literature whose ``__all__`` expressions may use; imported when one is read."""
+
+
 def known_names() -> dict[str, Any]:
     """Everything an expression may call by its bare name: rewards, operators on them and schedules."""
-    return {name: getattr(module, name) for module in (builtin, combine, schedule) for name in module.__all__}
+    shelves = [importlib.import_module(f".{name}", __package__) for name in SHELVES]
+    return {name: getattr(module, name) for module in (builtin, combine, schedule, *shelves) for name in module.__all__}
 
 
 def parse_reward(text: str) -> Reward:
