@@ -1,7 +1,7 @@
 """Rewards as text: the expressions of recipes and of ``--reward``, read without evaluating any code.
 
-Names are those of :mod:`.builtin`, :mod:`.combine`, :mod:`.schedule` and :data:`SHELVES`, or ``my_module:my_reward`` for what a module
-of yours defines.  ``parse_reward(str(reward)) == reward`` for every reward built from such names.
+Names are those of :mod:`.builtin`, :mod:`.combine`, :mod:`.schedule` and :data:`SHELVES`, or ``my_module:my_reward``
+for what a module of yours defines.  ``parse_reward(str(reward)) == reward`` for every reward built from such names.
 """
 
 from __future__ import annotations
