@@ -149,6 +149,8 @@ class Config:
     """What to maximise: an expression over reward parts, or my_module:my_reward."""
     advantage: str = "grpo"
     """Estimator: one of palestra.training.advantages.ADVANTAGES."""
+    advantage_options: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments for the estimator, such as the gamma of gigpo."""
     system: Literal["guide", "none"] = "guide"
     """The system message: the environment's guide, or none."""
     parser: Literal["text", "tagged"] = "text"

@@ -8,7 +8,7 @@ import numpy as np
 
 from ..rewards import Reward, score
 from ..trajectory import Group, Trajectory
-from .advantages import Advantage
+from .advantages import Advantage, Scored
 from .evaluation import solved
 from .rows import Row, to_row
 
@@ -31,19 +31,19 @@ def assign(
     parts: dict[str, list[float]] = {}
     mixed = 0
     for members in groups:
-        values = score(reward, members, step=step)
-        scored = [trajectory for trajectory in members if trajectory.status.scored and trajectory.turns]
-        rewards = [value for value, trajectory in zip(values, members, strict=True) if value is not None and len(value)]
-        if not scored:
+        score(reward, members, step=step)
+        played = [trajectory for trajectory in members if trajectory.status.scored and trajectory.turns]
+        if not played:
             continue
-        advantages = advantage(rewards)
-        returns += [float(value.sum()) for value in rewards]
-        for trajectory in scored:
+        scored = Scored.by(reward, played)
+        advantages = advantage(scored)
+        returns += scored.returns.tolist()
+        for trajectory in played:
             for name, turns in trajectory.rewards.items():
                 parts.setdefault(name, []).append(float(turns.sum()))
         if any(value.any() for value in advantages):
             mixed += 1
-            rows += [to_row(trajectory, value) for trajectory, value in zip(scored, advantages, strict=True)]
+            rows += [to_row(trajectory, value) for trajectory, value in zip(played, advantages, strict=True)]
     return rows, _describe(groups, returns, parts, mixed)
 
 

@@ -21,7 +21,7 @@ from ..envs.abilities import Solvable
 from ..rewards import Reward, parse_reward
 from ..trajectory_io import write_trajectories
 from . import checkpoint, recipe, warm_start
-from .advantages import ADVANTAGES, Advantage
+from .advantages import ADVANTAGES, Advantage, estimator
 from .config import Config
 from .credit import assign, group
 from .evaluation import Result, summarise
@@ -48,7 +48,7 @@ def train(config: Config) -> None:
         EnvironmentFault: every episode of a step failed.
         FloatingPointError: the gradient is not finite.
     """
-    reward, advantage = parse_reward(config.reward), _named(ADVANTAGES, "advantage", config.advantage)
+    reward, advantage = parse_reward(config.reward), _advantage(config)
     _named(LOSSES, "objective.loss", config.objective.loss)
     saved = _saved(config)
     step = _step_of(saved)
@@ -112,6 +112,14 @@ def _named(known: Mapping[str, Any], key: str, name: str) -> Any:
     if name not in known:
         raise recipe.RecipeError(f"{key} must be one of {', '.join(sorted(known))}, not {name!r}")
     return known[name]
+
+
+def _advantage(config: Config) -> Advantage:
+    _named(ADVANTAGES, "advantage", config.advantage)
+    try:
+        return estimator(config.advantage, config.advantage_options)
+    except ValueError as error:
+        raise recipe.RecipeError(f"advantage_options: {error}") from error
 
 
 def _saved(config: Config) -> Path | None:

@@ -77,7 +77,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
     """
     base = _defaults(arguments)
     registry = tyro.constructors.ConstructorRegistry()
-    registry.primitive_rule(lambda info: _options_flag(base.env_options) if info.type == dict[str, Any] else None)
+    registry.primitive_rule(lambda info: _options_flag() if info.type == dict[str, Any] else None)
     default = _CommandLine(config=base)
     parsed, unknown = tyro.cli(
         _CommandLine, args=arguments, default=default, return_unknown_args=True, registry=registry
@@ -88,7 +88,11 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
             raise RecipeError(f"unexpected argument {flag!r}")
         known = [f"--{key}" for key in ["recipe", *_keys(Config)]]
         raise RecipeError(f"unknown flag {flag}; did you mean {_nearest(flag, known).replace('_', '-')}?")
-    config = parsed.config
+    config = replace(
+        parsed.config,
+        env_options=base.env_options | parsed.config.env_options,
+        advantage_options=base.advantage_options | parsed.config.advantage_options,
+    )
     if config.run == AUTO:
         config = replace(config, run=str(latest_run() if config.resume else next_run(config.env)))
     if config.resume:
@@ -256,12 +260,12 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
 _TOML_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a table"}
 
 
-def _options_flag(base: dict[str, Any]) -> tyro.constructors.PrimitiveConstructorSpec[dict[str, Any]]:
-    """How ``--env-options key=value ...`` is read; each pair is set in, or added to, what ``base`` has."""
+def _options_flag() -> tyro.constructors.PrimitiveConstructorSpec[dict[str, Any]]:
+    """How ``--env-options key=value ...`` is read; each pair is then set in, or added to, what the recipe has."""
     return tyro.constructors.PrimitiveConstructorSpec(
         nargs="*",
         metavar="KEY=VALUE [KEY=VALUE ...]",
-        instance_from_str=lambda pairs: base | dict(map(_option, pairs)),
+        instance_from_str=lambda pairs: dict(map(_option, pairs)),
         is_instance=lambda value: isinstance(value, dict),
         str_from_instance=lambda value: [f"{key}={item}" for key, item in value.items()],
     )

@@ -6,7 +6,7 @@ learns by policy gradient with the trainer's own advantages.  Everything is seed
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -14,7 +14,7 @@ import numpy as np
 
 from palestra import Group, Status, Trajectory, Turn
 from palestra.rewards import Reward, score
-from palestra.training.advantages import ADVANTAGES
+from palestra.training.advantages import Scored, estimator
 
 Env = gymnasium.Env[str, str]
 
@@ -72,6 +72,7 @@ def learn(
     size: int = 8,
     learning_rate: float = 0.5,
     advantage: str = "grpo",
+    options: Mapping[str, Any] | None = None,
     tasks: int | None = None,
     seed: int = 0,
     policy: TabularPolicy | None = None,
@@ -79,11 +80,12 @@ def learn(
 ) -> tuple[TabularPolicy, list[Any]]:
     """Train a policy for ``steps`` steps of ``groups`` groups of ``size`` episodes.
 
-    A group shares its seed and task.  Returns the policy and what ``measure`` said of each step's groups; without it,
-    the mean of the environment's own score.
+    A group shares its seed and task; ``options`` are the advantage's.  Returns the policy and what ``measure`` said of
+    each step's groups; without it, the mean of the environment's own score.
     """
     rng = np.random.default_rng(seed)
     policy = policy or TabularPolicy()
+    estimate = estimator(advantage, options or {})
     history: list[Any] = []
     for step in range(steps):
         batch: list[Group] = []
@@ -91,8 +93,8 @@ def learn(
             episode_seed, task = int(rng.integers(2**31)), None if tasks is None else int(rng.integers(tasks))
             batch.append(Group([play(env, policy, rng, seed=episode_seed, task=task) for _ in range(size)]))
         for group in batch:
-            values = [value for value in score(reward, group, step) if value is not None]
-            for trajectory, advantages in zip(group, ADVANTAGES[advantage](values), strict=True):
+            score(reward, group, step)
+            for trajectory, advantages in zip(group, estimate(Scored.by(reward, group)), strict=True):
                 for turn, amount in zip(trajectory.turns, advantages, strict=True):
                     policy.reinforce(turn, float(amount) / (groups * size), learning_rate)
         history.append(measure(batch) if measure else float(np.mean([t.score for group in batch for t in group])))

@@ -307,6 +307,7 @@ def answer(arguments: Sequence[str], capsys: pytest.CaptureFixture[str]) -> tupl
         (["--small.heads=3"], "--small: hidden 32"),
         (["--reward=sucess"], "did you mean 'success'?"),
         (["--advantage=gae"], "advantage must be one of"),
+        (["--advantage-options=gamma=0.9"], "advantage_options: the advantage grpo has no option gamma; it has none"),
         (["--objective.loss=hinge"], "objective.loss must be one of"),
         (["--env=FrozenLake-v1"], "has no oracle() to learn from"),
     ],

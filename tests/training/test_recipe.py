@@ -100,6 +100,13 @@ def test_options_of_the_environment(write: Any) -> None:
     assert config.steps == 3
 
 
+def test_options_of_the_advantage(write: Any) -> None:
+    path = write('advantage = "gigpo"\n[advantage_options]\ngamma = 0.9\n[env_options]\nsize = 3\n')
+    config = recipe.parse(["--recipe", path, "--advantage-options", "weight=0.5"])
+    assert config.advantage_options == {"gamma": 0.9, "weight": 0.5}
+    assert config.env_options == {"size": 3}
+
+
 @pytest.mark.parametrize("pair", ["no_value", "=1", "a=[1", "a='", "a=1\nb = 2", "a={x"])
 def test_a_broken_option_of_the_environment(pair: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
