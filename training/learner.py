@@ -91,21 +91,23 @@ class Learner:
         return {key: value / updates for key, value in totals.items()} | gaps | {"learning_rate": self.rate()}
 
     def imitate(self, rows: Sequence[Row], context_weight: float = 0.0) -> float:
-        """One step of behaviour cloning on demonstrations; the mean cross-entropy per sampled token.
+        """One step of behaviour cloning on demonstrations; the mean cross-entropy per imitated token.
 
-        With a ``context_weight``, that of the other tokens is added to the loss, weighted so.
+        The advantages of the sampled tokens are their weights.  With a ``context_weight``, the mean cross-entropy of
+        the observations is added to the loss, weighted so.
         """
-        sampled = sum(row.count for row in rows)
+        imitated = max(1.0, sum(float(row.advantages.sum()) for row in rows))
         context = max(1, sum(len(row) - 1 - row.count for row in rows))
         total = 0.0
         for micro in micro_batches(rows, self.objective.max_batch_tokens):
+            weights = torch.from_numpy(np.concatenate([row.advantages[row.sampled] for row in micro])).to(self.device)
             acted = torch.from_numpy(np.concatenate([row.sampled[1:] for row in micro])).to(self.device)
             if context_weight:
                 micro = [replace(row, sampled=np.arange(len(row)) > 0) for row in micro]
             distribution, targets = self._distribution(self.model, micro)
             losses = -distribution.gather(1, targets[:, None])[:, 0]
             own = losses[acted] if context_weight else losses
-            loss = own.sum() / sampled
+            loss = (weights * own).sum() / imitated
             total += loss.item()
             if context_weight:
                 loss = loss + context_weight * losses[~acted].sum() / context

@@ -169,8 +169,9 @@ def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: thr
         return
     if not isinstance(setup.env.unwrapped, Solvable):
         raise recipe.RecipeError(f"{config.env} has no oracle() to learn from: set warm_start.demonstrations to 0")
-    episodes = warm_start.demonstrate(setup.env, setup.tasks.shown(settings.demonstrations))
-    rows = [warm_start.demonstration_row(episode, setup.renderer) for episode in episodes]
+    jobs = setup.tasks.shown(settings.demonstrations)
+    shown = warm_start.demonstrate(setup.env, jobs, settings.disturbance)
+    rows = [warm_start.demonstration_row(demonstration, setup.renderer) for demonstration in shown]
     total = warm_start.steps(rows, settings)
     objective = replace(config.objective, kl=0.0)
     learner = Learner(setup.model, settings.optimizer, objective, total)

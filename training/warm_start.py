@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import gymnasium
 import numpy as np
 
 from ..agents.renderer import Renderer
-from ..agents.scripted import OracleAgent, play
-from ..trajectory import Trajectory
+from ..agents.scripted import OracleAgent, RandomAgent, play
+from ..trajectory import Observation, Trajectory
 from .config import WarmStart
 from .evaluation import solved
 from .learner import Learner
@@ -19,22 +20,61 @@ from .rollout import Job, with_feedback
 from .rows import Row, to_row
 
 
-def demonstrate(env: gymnasium.Env[Any, Any], jobs: Sequence[Job]) -> list[Trajectory]:
-    """The episodes that the environment's oracle plays; those it does not solve, or that fail, are left out.
+@dataclass(frozen=True, slots=True)
+class Demonstration:
+    """An episode to learn from; ``own`` [turns] bool tells the oracle's actions from those that disturbed it."""
+
+    episode: Trajectory
+    own: np.ndarray
+
+
+class DisturbedOracle:
+    """The environment's solver, whose action chance replaces with a probability of ``disturbance``.
+
+    What the solver does next then shows how to recover from states that a learner gets into and a solver does not
+    (DART, Laskey et al. 2017, arXiv:1703.09327; the noise here is uniform over legal actions, not fitted).
+    """
+
+    def __init__(self, disturbance: float) -> None:
+        self.disturbance = disturbance
+        self._oracle, self._random = OracleAgent(), RandomAgent()
+
+    def reset(self, env: gymnasium.Env[Any, Any], seed: int) -> None:
+        """Take the environment's solver, and seed the disturbances of an episode."""
+        self._oracle.reset(env, seed)
+        self._random.reset(env, seed)
+        self._rng = np.random.default_rng((seed, 1))
+        self.own: list[bool] = []
+
+    def act(self, observation: Observation, info: Mapping[str, Any]) -> Any:
+        """The solver's next action, or a random one; ``own`` remembers which."""
+        self.own.append(bool(self._rng.random() >= self.disturbance))
+        return (self._oracle if self.own[-1] else self._random).act(observation, info)
+
+
+def demonstrate(env: gymnasium.Env[Any, Any], jobs: Sequence[Job], disturbance: float = 0.0) -> list[Demonstration]:
+    """The episodes that the environment's oracle plays, disturbed now and then; those not solved are left out.
 
     Raises:
-        RecipeError: if it solves none.
+        RecipeError: if none is solved.
     """
-    agent = OracleAgent()
-    episodes = [play(env, agent, seed=job.seed, options=job.options) for job in jobs]
-    shown = [episode for episode in episodes if episode.status.scored and solved(episode)]
+    agent = DisturbedOracle(disturbance)
+    shown: list[Demonstration] = []
+    for job in jobs:
+        episode = play(env, agent, seed=job.seed, options=job.options)
+        if episode.status.scored and solved(episode):
+            shown.append(Demonstration(episode, np.array(agent.own)))
     if not shown:
         raise RecipeError(f"the oracle solves none of {len(jobs)} tasks: there is nothing to imitate")
     return shown
 
 
-def demonstration_row(episode: Trajectory, renderer: Renderer) -> Row:
-    """A scripted episode in the ids that a model would have seen and sampled; every action token weighs 1."""
+def demonstration_row(demonstration: Demonstration, renderer: Renderer) -> Row:
+    """A demonstration in the ids that a model would have seen and sampled.
+
+    The tokens of the oracle's own actions weigh 1, those of the others 0.
+    """
+    episode = demonstration.episode
     ids = np.zeros(0, np.int32)
     for number, turn in enumerate(episode.turns):
         observation = turn.observation
@@ -43,7 +83,7 @@ def demonstration_row(episode: Trajectory, renderer: Renderer) -> Row:
         turn.context_ids = renderer.extend(ids, observation) if number else renderer.start(observation)
         turn.action_ids = ids = renderer.reply(turn.action)
         turn.logprobs = np.zeros(len(ids), np.float32)
-    return to_row(episode, np.ones(len(episode.turns)))
+    return to_row(episode, demonstration.own.astype(np.float64))
 
 
 def imitate(

@@ -215,16 +215,16 @@ class WebShop(gymnasium.Env[str, str]):
             return State()
         if state.kind is Kind.RESULTS:
             if name == NEXT_PAGE.lower():
-                return state._replace(page=state.page + 1)
+                return state._replace(page=state.page + 1, product=-1)
             if name == PREVIOUS_PAGE.lower():
-                return state._replace(page=state.page - 1)
+                return state._replace(page=state.page - 1, product=-1)
             # Of two products that differ in the case of their codes, the page's last link has the name.
             product = next(n for n in reversed(state.shown()) if self._product(n).asin.lower() == name)
             return state._replace(kind=Kind.ITEM, product=product, visited=state.visited | {product})
         if state.kind is Kind.SUBPAGE:
             return state._replace(kind=Kind.ITEM, subpage="")
         if name == PREVIOUS_PAGE.lower():
-            return state._replace(kind=Kind.RESULTS, product=-1, chosen=())
+            return state._replace(kind=Kind.RESULTS, chosen=())
         if name in _SUBPAGES:
             return state._replace(kind=Kind.SUBPAGE, subpage=_SUBPAGES[name])
         group = self._product(state.product).option_groups[name]

@@ -94,7 +94,7 @@ def next_action(plan: Plan, state: State, lookup: Lookup) -> str:
     if state.kind is Kind.ITEM and state.product == plan.product:
         missing = [value for group, value in plan.options if dict(state.chosen).get(group) != value]
         return click(missing[0] if missing else BUY.lower())
-    if state.kind is Kind.SUBPAGE and state.product == plan.product:
+    if state.kind in (Kind.ITEM, Kind.SUBPAGE) and state.query == plan.query and plan.product in state.results:
         return click(PREVIOUS_PAGE.lower())
     if state.kind is Kind.RESULTS:
         if plan.product in state.shown():

@@ -39,8 +39,9 @@ class Kind(Enum):
 class State(NamedTuple):
     """Everything that a page depends on, but for the goal.  Products are catalogue numbers.
 
-    ``chosen`` are the (group, value) pairs of the clicked options, ``visited`` the products looked at since the last
-    ``Back to Search``, ``score`` that of the purchase.
+    ``product`` is the one looked at, or on a page of results the one that was left for it.  ``chosen`` are the
+    (group, value) pairs of the clicked options, ``visited`` the products looked at since the last ``Back to Search``,
+    ``score`` that of the purchase.
     """
 
     kind: Kind = Kind.SEARCH
@@ -102,12 +103,15 @@ def render_text_rich(state: State, instruction: str, lookup: Lookup) -> str:
 def render_brief(state: State, instruction: str, lookup: Lookup) -> str:
     """The page in few words: what is new on it, with results as numbered lines.
 
-    The instruction stands on the search page only, and once an option has been clicked a product's page is no more than
-    the options chosen so far.
+    The instruction stands on the search page only, a page of results to which one comes back says only which of them
+    were opened, and once an option has been clicked a product's page is no more than the options chosen so far.
     """
     match state.kind:
         case Kind.SEARCH:
             return instruction
+        case Kind.RESULTS if state.product in state.shown():
+            opened = (str(number) for number, product in enumerate(state.shown(), 1) if product in state.visited)
+            return f"page {state.page}, opened {', '.join(opened)}"
         case Kind.RESULTS:
             products = map(lookup, state.shown())
             lines = [f"{item.title} {item.price_tag}[{number}]" for number, item in enumerate(products, 1)]

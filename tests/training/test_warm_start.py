@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import gymnasium
 import numpy as np
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from palestra.agents.engine import Capabilities, Completion, Request, Sampling
@@ -17,8 +19,7 @@ from palestra.training.config import Objective, Optimizer, WarmStart
 from palestra.training.learner import Learner
 from palestra.training.rollout import Job, Rollout
 from palestra.training.rows import to_row
-from palestra.training.warm_start import demonstrate, demonstration_row, imitate, steps
-from palestra.trajectory import Trajectory
+from palestra.training.warm_start import Demonstration, demonstrate, demonstration_row, imitate, steps
 
 from ..agents.models import small_model_path
 
@@ -94,7 +95,7 @@ def test_a_demonstrations_row_is_that_of_a_rollout_of_its_actions() -> None:
     right = [f"click[{name}]" for name in env.left]
     actions = ["click[lamp]", right[0], "", right[1]]
     played = play(env, ScriptedAgent(actions), seed=10, options={"task": 0, "split": "train"})
-    row = demonstration_row(played, renderer)
+    row = demonstration_row(Demonstration(played, np.ones(4, bool)), renderer)
 
     engine = Prompter([renderer.reply(action) for action in actions])
     rollout = Rollout(Colours, engine, renderer, TextParser(tokenizer(), renderer.stop_ids), concurrency=1)
@@ -115,8 +116,8 @@ def test_a_demonstrations_row_is_that_of_a_rollout_of_its_actions() -> None:
 
 def test_only_what_the_oracle_solves_is_shown() -> None:
     shown = demonstrate(Colours(), jobs(6))
-    assert [episode.task for episode in shown] == [0, 1, 2, 4, 5]
-    assert all(episode.score == 1.0 for episode in shown)
+    assert [demonstration.episode.task for demonstration in shown] == [0, 1, 2, 4, 5]
+    assert all(demonstration.episode.score == 1.0 and demonstration.own.all() for demonstration in shown)
 
 
 def test_nothing_solved_is_nothing_to_imitate() -> None:
@@ -124,9 +125,32 @@ def test_nothing_solved_is_nothing_to_imitate() -> None:
         demonstrate(Colours(), [jobs(4)[3]] * 2)
 
 
-def rows(episodes: list[Trajectory]) -> list[Any]:
+def rows(shown: list[Demonstration]) -> list[Any]:
     renderer = Renderer(tokenizer())
-    return [demonstration_row(episode, renderer) for episode in episodes]
+    return [demonstration_row(demonstration, renderer) for demonstration in shown]
+
+
+def test_a_disturbed_oracle_recovers_and_only_its_own_actions_are_imitated() -> None:
+    shown = demonstrate(Colours(), jobs(3) * 20, disturbance=0.4)
+    again = demonstrate(Colours(), jobs(3) * 20, disturbance=0.4)
+    assert [d.own.tolist() for d in shown] == [d.own.tolist() for d in again]
+    disturbed = [d for d in shown if not d.own.all()]
+    assert disturbed
+    for demonstration, row in zip(disturbed, rows(disturbed), strict=True):
+        assert demonstration.episode.score == 1.0
+        assert demonstration.own.sum() == 2  # the tins that were asked for, whatever came between
+        lengths = [len(turn.action_ids) for turn in demonstration.episode.turns]
+        weights = np.repeat(demonstration.own.astype(np.float32), lengths)
+        assert np.array_equal(row.advantages[row.sampled], weights)
+
+
+def test_what_is_not_imitated_has_no_gradient() -> None:
+    (shown,) = rows(demonstrate(Colours(), jobs(1)))
+    silent = replace(shown, advantages=np.zeros_like(shown.advantages))
+    learner = Learner(load_model(str(small_model_path("qwen3"))), Optimizer(weight_decay=0.0), Objective(), 1)
+    before = [parameter.detach().clone() for parameter in learner.model.parameters()]
+    assert learner.imitate([silent]) == 0.0
+    assert all(torch.equal(old, new) for old, new in zip(before, learner.model.parameters(), strict=True))
 
 
 def test_imitation_lowers_the_loss_and_teaches_the_actions() -> None:

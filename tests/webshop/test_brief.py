@@ -57,6 +57,20 @@ def test_a_product_and_the_instruction_are_shown_once(brief: Any) -> None:
     assert seen[2].startswith("chosen: ")
 
 
+def test_coming_back_to_the_results_says_which_were_opened_instead_of_listing_them_again(brief: Any) -> None:
+    brief.reset(options={"goal": 3})
+    listed, *_ = brief.step("search[jacket]")
+    for number in (4, 2):
+        brief.step(f"click[{number}]")
+        back, *_, info = brief.step("click[< prev]")
+    assert back == "page 1, opened 2, 4"
+    assert "7" in info["clickables"]
+    following, *_ = brief.step("click[next >]")
+    assert following.startswith("page 2\n")
+    assert brief.step("click[< prev]")[0] == listed  # not where one was
+    assert brief.step("search[jacket]")[0] == listed
+
+
 def test_a_number_that_is_not_on_the_page_is_answered_with_the_numbers_that_are(brief: Any) -> None:
     brief.reset(options={"goal": 3})
     page, *_ = brief.step("search[jacket]")

@@ -65,3 +65,12 @@ def test_where_no_query_finds_the_product_it_keeps_searching() -> None:
     plan = make_plan(goal, lookup, lambda query: ())
     for state in (State(), State(Kind.RESULTS, plan.query), State(Kind.SUBPAGE, product=5)):
         assert next_action(plan, state, lookup) == f"search[{plan.query}]"
+
+
+def test_it_leaves_another_product_for_the_results_that_show_its_own() -> None:
+    lookup, goal = shop({}, [])
+    plan = make_plan(goal, lookup, lambda query: (5, 0) if query == "rug" else ())
+    opened = State(Kind.ITEM, "rug", (5, 0), product=5)
+    assert next_action(plan, opened, lookup) == "click[< prev]"
+    assert next_action(plan, opened._replace(kind=Kind.SUBPAGE, subpage="Features"), lookup) == "click[< prev]"
+    assert next_action(plan, opened._replace(query="other", results=(5,)), lookup) == "search[rug]"
