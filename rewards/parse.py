@@ -32,7 +32,7 @@ class RewardParseError(ValueError):
     """The text is not a reward expression; the message says what is wrong and names the nearest known name."""
 
 
-SHELVES: tuple[str, ...] = ()
+SHELVES: tuple[str, ...] = ("learned.reward",)
 """The modules of methods from the literature whose ``__all__`` expressions may use; imported when one is read."""
 
 

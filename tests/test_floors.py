@@ -37,7 +37,9 @@ MODEL_LIBRARIES = {
     "vllm",
     "jaxtyping",
 }
-"""What only ``agents`` and the floors above it may import, in whatever way."""
+"""What only ``agents``, the floors above it and :data:`LEARNED` may import, in whatever way."""
+LEARNED = ("rewards", "learned")
+"""The one folder below ``agents`` that may: the reward models."""
 HEAVY = [*sorted(MODEL_LIBRARIES), "matplotlib", "bm25s", "tensorboard", "datasets", "pandas", "scipy", "spacy", "tyro"]
 """What importing the package must not load."""
 
@@ -93,7 +95,7 @@ def breaches(source: str, path: Path) -> list[str]:
         top = name.split(".")[0]
         if top == "palestra" and LEVEL[floor(name)] > LEVEL[here]:
             found.append(f"{path}:{line}: {here} imports {name}, which stands above it")
-        if top in MODEL_LIBRARIES and LEVEL[here] < LEVEL["agents"]:
+        if top in MODEL_LIBRARIES and LEVEL[here] < LEVEL["agents"] and path.parts[:2] != LEARNED:
             found.append(f"{path}:{line}: {here} imports {name}, which only agents and above may")
         if top in LEVEL and top != "palestra":
             found.append(f"{path}:{line}: {name} is imported without `palestra.`")
@@ -147,6 +149,8 @@ def test_outside_code_imports_the_package_by_its_name(folder: str) -> None:
         ("sandbox/a.py", "import palestra.envs", "sandbox imports palestra.envs, which stands above it"),
         ("training/a.py", "from palestra import __version__", "training imports palestra, which stands above it"),
         ("trajectory.py", "from .sandbox import a", "trajectory imports palestra.sandbox, which stands above it"),
+        ("rewards/learned.py", "import torch", "rewards imports torch, which only agents"),
+        ("rewards/learned/a.py", "from ...agents import b", "rewards imports palestra.agents, which stands above it"),
         ("rewards/a.py", "if TYPE_CHECKING:\n    import torch.nn", "rewards imports torch.nn, which only agents"),
         ("envs/a.py", "def f():\n    from transformers import A", "envs imports transformers, which only agents"),
         ("envs/a.py", "importlib.import_module('torch')", "envs imports torch, which only agents"),
@@ -168,6 +172,7 @@ def test_what_points_down_is_allowed() -> None:
         "from ..envs.a import b",
     ]
     assert breaches("\n".join(lines), Path("agents/a.py")) == []
+    assert breaches("import torch\nfrom ..reward import b", Path("rewards/learned/a.py")) == []
 
 
 PROBE = """
