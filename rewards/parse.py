@@ -32,7 +32,15 @@ class RewardParseError(ValueError):
     """The text is not a reward expression; the message says what is wrong and names the nearest known name."""
 
 
-SHELVES: tuple[str, ...] = ("learned.reward",)
+SHELVES: tuple[str, ...] = (
+    "learned.reward",
+    "length",
+    "noise",
+    "progress",
+    "rules",
+    "shaping",
+    "temporal_logic",
+)
 """The modules of methods from the literature whose ``__all__`` expressions may use; imported when one is read."""
 
 
