@@ -33,13 +33,32 @@ class RewardParseError(ValueError):
 
 
 SHELVES: tuple[str, ...] = (
+    "action",
+    "calibration",
+    "code",
+    "credit",
+    "exploration",
+    "grounding",
+    "image_success",
+    "intrinsic",
+    "judges.reward",
     "learned.reward",
     "length",
+    "likelihood",
     "noise",
+    "pretext",
+    "programs.reward",
+    "programs.roles",
     "progress",
+    "render_match",
     "rules",
+    "semantic",
+    "sentences",
     "shaping",
     "temporal_logic",
+    "tool",
+    "transcribe",
+    "votes",
 )
 """The modules of methods from the literature whose ``__all__`` expressions may use; imported when one is read."""
 

@@ -1,0 +1,1 @@
+"""Reward programs: rewards that a model writes as code, and the searches for good ones."""
