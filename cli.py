@@ -103,5 +103,24 @@ def _setting(text: str) -> tuple[str, Any]:
         return name, value
 
 
-COMMANDS: list[Callable[[Any], None]] = [_add_check]
+def _add_audit(commands: Any) -> None:
+    from .rewards.audit.command import add_options
+
+    parser = commands.add_parser("audit", help="compare a reward with the true one, and search for ways to cheat it")
+    add_options(parser)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the environment")
+    parser.set_defaults(run=_audit)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    from .rewards.audit.command import audit, settings_of
+
+    sys.path.insert(0, os.getcwd())  # as _check does
+    kwargs = dict(_setting(text) for text in options.set)
+    for line in audit(options.env, options.reward, options.true, kwargs, settings_of(options)):
+        print(line, flush=True)
+    return 0
+
+
+COMMANDS: list[Callable[[Any], None]] = [_add_check, _add_audit]
 """One function for each command: it adds the command's parser and sets ``run`` to a function of the parsed options."""
