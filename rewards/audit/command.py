@@ -126,7 +126,7 @@ def _comparison(
 
 def _hunted(hunt: Hunt) -> Iterator[str]:
     start = f"seed {hunt.reference.seed}" + ("" if hunt.reference.task is None else f", task {hunt.reference.task}")
-    known = f"best known: reward {hunt.reward:.3f}, true return {hunt.true:.3f}"
+    known = f"best known: true return {hunt.true:.3f}, reward {hunt.reward:.3f} to {hunt.dawdling:.3f}"
     count = f"{len(hunt.hacks)} hack{'' if len(hunt.hacks) == 1 else 's'}" if hunt.hacks else "no hack"
     yield f"{count} in {hunt.episodes} episodes from {start} ({known})"
     for number, hack in enumerate(hunt.hacks, 1):

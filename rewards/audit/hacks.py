@@ -26,15 +26,17 @@ class Hack:
 
 @dataclass(frozen=True, slots=True)
 class Hunt:
-    """What a search found: the truly best trajectory known, its two returns, and the hacks, worst first.
+    """What a search found: the reference, which is the truly best trajectory known, and the hacks, worst first.
 
-    Worst is the one that beats the reference by most in the reward.  ``reward_gap`` and ``true_gap`` are against the
-    reference.
+    ``true`` and ``reward`` are the reference's returns; ``dawdling`` is the highest reward of any trajectory that is
+    truly as good as it.  A hack above that is preferred to everything good that is known; one between ``reward`` and
+    ``dawdling`` is preferred to solving the task straight away, though not to solving it as late as pays.
     """
 
     reference: Trajectory
     reward: float
     true: float
+    dawdling: float
     hacks: tuple[Hack, ...]
     episodes: int
 
@@ -55,9 +57,9 @@ def find_hacks(
     """Search from the start ``(seed, task)`` with ``episodes`` episodes in all, ``episodes`` / 4 of them random.
 
     The reference is the episode with the highest true return among all that were played and, where the environment has
-    one, its oracle's; of equals, the one with the higher reward.  A hack beats its reward by more than ``margin`` and
-    falls short of its true return by more than ``margin``: by definition a policy that maximises the reward would
-    rather do that.  At most ``shown`` are kept, of different returns.  ValueError for rewards that compare a group.
+    one, its oracle's; of equals, the shortest.  A hack has a higher reward and a lower true return than it, by more
+    than ``margin`` each: between the two, the reward prefers the wrong one.  At most ``shown`` are kept, of different
+    returns.  ValueError for rewards that compare a group.
     """
     if not 4 <= population <= episodes // 4:
         raise ValueError(f"needs a population of 4 to {episodes // 4} (a quarter of the episodes), not {population}")
@@ -72,14 +74,15 @@ def find_hacks(
         ]
         more_paid, more_good = _judge(children, reward, true)
         found, paid, good = found + children, np.append(paid, more_paid), np.append(good, more_good)
-    best = max(range(len(found)), key=lambda index: (good[index], paid[index]))
+    best = max(range(len(found)), key=lambda index: (good[index], -len(found[index].actions)))
+    dawdling = float(paid[good >= good[best] - margin].max())
     cheats = np.flatnonzero((paid > paid[best] + margin) & (good < good[best] - margin))
     chosen: dict[tuple[float, float], Hack] = {}
     for index in sorted(cheats, key=lambda index: (-paid[index], good[index], len(found[index].actions))):
         returns = round(float(paid[index]), 6), round(float(good[index]), 6)
         chosen.setdefault(returns, Hack(found[index].trajectory, float(paid[index]), float(good[index])))
     hacks = tuple(list(chosen.values())[:shown])
-    return Hunt(found[best].trajectory, float(paid[best]), float(good[best]), hacks, len(found))
+    return Hunt(found[best].trajectory, float(paid[best]), float(good[best]), dawdling, hacks, len(found))
 
 
 def _judge(episodes: list[Episode], reward: Reward, true: Reward) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from typing import Any
 
 import gymnasium
 
+from palestra.envs.spaces import AnyText
 from palestra.rewards.programs.schema import Field, Schema
 
 STEPS = {"up": (-1, 0), "down": (1, 0), "left": (0, -1), "right": (0, 1)}
@@ -16,6 +17,7 @@ class LavaGrid(gymnasium.Env[str, str]):
 
     def __init__(self, size: int = 7, horizon: int = 20, lava: tuple[tuple[int, int], ...] = ()) -> None:
         self.size, self.horizon, self.lava = size, horizon, frozenset(lava)
+        self.observation_space, self.action_space = AnyText(), AnyText()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         super().reset(seed=seed)

@@ -211,7 +211,7 @@ def test_a_refused_proposal_is_asked_for_again_with_the_error(critic: Critic) ->
     assert "how far, 0 to 5" in first
     assert "ZeroDivisionError" in second
     assert "def reward(x): return 1 / 0" in second
-    with pytest.raises(NoProgramError, match="none of 2 proposals is a program.*\n.*SyntaxError"):
+    with pytest.raises(NoProgramError, match=r"none of 2 proposals is a program.*\n.*SyntaxError"):
         propose(Script("I cannot do that"), critic, attempts=2)
 
 
