@@ -19,6 +19,7 @@ from ..agents.packed import load_model
 from ..agents.scripted import OracleAgent, RandomAgent, play
 from ..envs.abilities import Solvable
 from ..rewards import Reward, parse_reward
+from ..rewards.intrinsic import Learning, learning_in
 from ..trajectory_io import write_trajectories
 from . import checkpoint, recipe, warm_start
 from .advantages import ADVANTAGES, Advantage, estimator
@@ -82,17 +83,21 @@ def _train(
             _warm_start(config, setup, metrics, interrupted)
             _baselines(config, setup, metrics)
             _evaluate(config, setup, metrics, 0)
-        learner = _learner(config, setup, saved)
+        learner, learning = _learner(config, setup, saved), _learning(reward, saved)
         if step is None:
             step = 0
-            _save(config, setup, learner, step)
+            _save(config, setup, learner, learning, step)
         setup.engine.load([], step)
         while step < config.steps and not interrupted.is_set():
             began = time.monotonic()
             jobs = setup.tasks.training(step, config.rollout.groups, config.rollout.group_size)
             episodes = setup.rollout.collect(jobs, setup.sampling(config, config.rollout.temperature))
             rolled_out = time.monotonic()
-            rows, values = assign(group(episodes, config.rollout.group_size), reward, advantage, step)
+            groups = group(episodes, config.rollout.group_size)
+            rows, values = assign(groups, reward, advantage, step)
+            for each in learning:
+                for members in groups:
+                    each.update(members)
             learned = learner.update(rows, np.random.default_rng((config.seed, step)))
             values |= {f"train/{name}": value for name, value in learned.items()}
             step += 1
@@ -104,7 +109,7 @@ def _train(
                 values |= _evaluate(config, setup, metrics, step)
             metrics.log(step, values)
             if step % config.checkpoint_every == 0 or step == config.steps or interrupted.is_set():
-                _save(config, setup, learner, step)
+                _save(config, setup, learner, learning, step)
         metrics.say(f"report: {write_report(run)}")
 
 
@@ -154,8 +159,18 @@ def _learner(config: Config, setup: Setup, saved: Path | None) -> Learner:
     return learner
 
 
-def _save(config: Config, setup: Setup, learner: Learner, step: int) -> None:
-    checkpoint.save(config.run, step, setup.model, setup.tokenizer, learner.state(), {})
+def _learning(reward: Reward, saved: Path | None) -> list[Learning]:
+    """What in the reward learns from the episodes, as the checkpoint left it."""
+    learning = learning_in(reward)
+    if learning and saved is not None:
+        for each, state in zip(learning, checkpoint.load(saved)[1]["reward"], strict=True):
+            each.restore(state)
+    return learning
+
+
+def _save(config: Config, setup: Setup, learner: Learner, learning: list[Learning], step: int) -> None:
+    state = {"reward": [each.snapshot() for each in learning]} if learning else {}
+    checkpoint.save(config.run, step, setup.model, setup.tokenizer, learner.state(), state)
 
 
 def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: threading.Event) -> None:

@@ -167,7 +167,8 @@ def test_a_trained_checkpoint_is_a_model(run: Path, tmp_path: Path) -> None:
 
 
 def test_a_killed_run_goes_on_to_the_very_same_weights(run: Path, tmp_path: Path, root: Path) -> None:
-    settings = [*TINY, "--steps=14", "--checkpoint-every=3", "--objective.kl=0.05"]
+    reward = "--reward=success + 0.1*intrinsic(VisitCounts()) + 0.1*intrinsic(RandomNetwork(HashedWords(16)))"
+    settings = [*TINY, reward, "--steps=14", "--checkpoint-every=3", "--objective.kl=0.05"]
     status, errors = finish(start(root, *settings, f"--run={tmp_path / 'whole'}"))
     assert (status, errors) == (0, "")
 
