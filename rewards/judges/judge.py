@@ -86,7 +86,8 @@ class TextJudge(Judge):
         """One verdict per case; all prompts go to the model at once."""
         if not cases:
             return []
-        prompts = [render(case, self.scale) for case in cases]
+        rendered = {case: render(case, self.scale) for case in dict.fromkeys(cases)}  # a vote repeats its cases
+        prompts = [rendered[case] for case in cases]
         if any(prompt.images for prompt in prompts) and not getattr(self.ask, "images", False):
             raise ValueError(f"{self}: the items have screenshots, and the model behind it reads text only")
         return [parse(reply, case, self.scale) for reply, case in zip(answers(self.ask, prompts), cases, strict=True)]

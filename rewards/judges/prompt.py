@@ -90,16 +90,16 @@ def fence(name: str, text: str, code: str) -> str:
 def fenced_answer(reply: str, name: str, code: str) -> tuple[str | None, str]:
     """What stands in the last block ``<name code>...</name code>`` of a reply after its thinking, and all else.
 
-    None if there is no such block, or if the reply ends inside a ``<think>``.
+    The closing line may lack the code.  None if there is no such block, if the last one is not closed, or if the reply
+    ends inside a ``<think>``.
     """
     thinking, _, answer = reply.rpartition("</think>")
-    if "<think>" in answer:
+    before, opened, after = answer.rpartition(f"<{name} {code}>")
+    ends = [end for end in (after.find(f"</{name}>"), after.find(f"</{name} {code}>")) if end >= 0]
+    if "<think>" in answer or not opened or not ends:
         return None, reply
-    blocks = list(re.finditer(rf"<{name} {code}>((?:(?!<{name} {code}>).)*?)</{name}(?: {code})?>", answer, re.DOTALL))
-    if not blocks:
-        return None, reply
-    rest = f"{thinking}{answer[: blocks[-1].start()]}{answer[blocks[-1].end() :]}"
-    return blocks[-1][1].strip(), rest.replace("<think>", "").strip()
+    body, rest = after[: min(ends)], after[min(ends) :].partition(">")[2]
+    return body.strip(), f"{thinking}{before}{rest}".replace("<think>", "").strip()
 
 
 def case_code(case: Case) -> str:

@@ -25,8 +25,8 @@ class Vote(Judge):
     items as DeepSeek-GRM's summed ones do (arXiv:2504.02495), and are EditScore's self-ensemble (arXiv:2509.23909).
 
     ``meta`` is a judge of judgements, as DeepSeek-GRM's meta reward model: it scores each sample, and only the ``keep``
-    best are averaged (half of the votes unless said).  A sample on which it abstains has the mean of its scores.  It
-    abstains if no sample is left.
+    best are averaged (half of the votes unless said; if bad samples are rarer, or cancel out, keep more).  A sample on
+    which it abstains has the mean of its scores.  The vote abstains if no sample is left.
 
     The confidence says how far the samples agree: 1 - 2 std of scores, the share of preferences on the winning side,
     1 - 2 std of the items' values in rankings.  That measure is ours.

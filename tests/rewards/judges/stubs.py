@@ -15,6 +15,9 @@ from palestra.rewards.judges import Ask
 Env = gymnasium.Env[str, str]
 
 
+_ITEM = re.compile(r"<item ([A-Z]) (\w{6})>\n(.*?)\n</item \1 \2>", re.DOTALL)
+
+
 def code_of(prompt: str) -> str:
     """The code with which the prompt wants its verdict."""
     return re.findall(r"<(?:verdict|criteria) (\w{6})>", prompt)[-1]
@@ -23,7 +26,7 @@ def code_of(prompt: str) -> str:
 def items_of(prompt: str) -> list[str]:
     """The texts of the fenced items."""
     code = code_of(prompt)
-    return re.findall(rf"<item [A-Z] {code}>\n(.*?)\n</item [A-Z] {code}>", prompt, re.DOTALL)
+    return [text for _, found, text in _ITEM.findall(prompt) if found == code]
 
 
 def criteria_of(prompt: str) -> str:
