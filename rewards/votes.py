@@ -135,7 +135,7 @@ def _info(trajectory: Trajectory, key: str) -> Answer:
         hash(value)
     except TypeError as error:
         raise RewardError(f"info[{key!r}] of {place(trajectory)} cannot be counted: {value!r:.80}") from error
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _elected(answers: Sequence[Answer]) -> set[Answer]:

@@ -150,7 +150,8 @@ def consistency_bonus(
         accurate = (right > 0) & (right >= right.mean())
         bonus = np.zeros(len(episodes))
         if accurate.any():
-            paid = accurate & (consistency >= consistency[accurate].mean() - margin)
+            # The mean of equal numbers may be rounded to a little more than they are.
+            paid = accurate & (consistency >= consistency[accurate].mean() - margin - 1e-9)
             bonus[paid] = coefficient * right[paid]
         return paid_at_the_end(bonus, episodes)
 

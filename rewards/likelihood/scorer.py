@@ -78,7 +78,7 @@ def seen(trajectory: Trajectory, turn: int = -1, before: str = "", after: str = 
     text = "".join([*lines, after])
     observation = trajectory.turns[last].observation
     pictured = isinstance(observation, dict) and "image" in observation
-    return {"text": text, "image": observation["image"]} if pictured else text  # type: ignore[index, call-overload]
+    return {"text": text, "image": observation["image"]} if pictured else text  # type: ignore[index]
 
 
 def written(trajectory: Trajectory, turn: int = -1) -> str:
