@@ -181,7 +181,6 @@ def test_works_trivia_less_well_with_wrong_headers() -> None:
     """A wrong header takes a whole row or column of questions with it, and counts as one cell."""
     generators = [np.random.default_rng(seed) for seed in range(5)]
     correlations = [rank_correlation(rng, random_table(rng), headers=0.3) for rng in generators]
-    print(correlations)
     assert 0.8 < np.mean(correlations) < 0.98
 
 
@@ -232,7 +231,6 @@ def trained(reward: Reward, seed: int) -> tuple[float, float]:
 def test_works_vision_sr1() -> None:
     both = np.mean([trained(success + PERCEPTION, seed) for seed in range(5)], axis=0)
     answer_only = np.mean([trained(success, seed) for seed in range(5)], axis=0)
-    print(both, answer_only)
     assert both.min() > 0.9
     assert answer_only[0] > 0.9
     assert answer_only[1] < both[1] - 0.3
