@@ -69,6 +69,38 @@ def test_the_encoder_is_asked_once_for_all_turns() -> None:
     assert asked == [6]
 
 
+@pytest.mark.parametrize(
+    "reward",
+    [
+        semantic_similarity(),
+        max_average_similarity(),
+        relevance(),
+        contrastive_similarity(),
+        goal_similarity(character_ngrams, character_ngrams, "red shoe", "shoe", 0.5),
+        stage_progress(character_ngrams, character_ngrams, (("red shoe", "blue hat"),)),
+        product(relevance(), length_incentive, distinct_trigrams),
+    ],
+    ids=lambda reward: str(reward)[:30],
+)
+def test_faults_and_order_change_nobodys_reward(reward: Reward) -> None:
+    rng = np.random.default_rng(0)
+    things = ["red shoe", "a blue hat", "", "shoes", "hat hat hat hat"]
+
+    def draw(status: Status = Status.TERMINATED) -> Trajectory:
+        turns = []
+        for _ in range(int(rng.integers(0, 4))):
+            seen, said, wanted, other = (str(rng.choice(things)) for _ in range(4))
+            info = {"reference": wanted, "query": wanted, "negatives": [other], "stage": 0}
+            turns.append(Turn(seen, said, info=info))
+        return Trajectory("X-v0", None, 0, turns, status)
+
+    group = [draw() for _ in range(5)]
+    expected = {id(trajectory): value for trajectory, value in zip(group, reward(group), strict=True)}
+    mixed = [draw(Status.FAULT), *group[::-1]]
+    for trajectory, value in zip(mixed[1:], reward(mixed)[1:], strict=True):
+        np.testing.assert_allclose(value, expected[id(trajectory)], rtol=1e-12, atol=1e-12)
+
+
 def test_what_an_encoder_must_give() -> None:
     for broken in (lambda texts: np.zeros(3), lambda texts: np.zeros((1, 3)), lambda texts: np.full((2, 2), np.nan)):
         with pytest.raises(RewardError, match="the encoder must give"):
