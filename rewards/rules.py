@@ -50,7 +50,7 @@ def fraction_met(*rules: Reward, threshold: float = 1.0) -> Operation:
 
     def operation(episodes: Episodes) -> Values:
         met = [totals(episodes.values(rule)) >= threshold for rule in rules]
-        return paid_at_the_end(sum(met) / len(rules), episodes)
+        return paid_at_the_end(np.mean(met, axis=0), episodes)
 
     return operation
 

@@ -34,7 +34,7 @@ def forward_delta(reward: Reward) -> Operation:
     v_1.  :func:`~palestra.rewards.delta` looks back instead and totals v_T.  Source: the *Delta* refinement of
     arXiv:2410.15115, whose abstract says that the return is bounded from above; the form is our reading.
     """
-    return lambda episodes: [-np.diff(values, append=0.0) for values in episodes.values(reward)]
+    return lambda episodes: [values - _next(values) for values in episodes.values(reward)]
 
 
 @combinator(Scope.EPISODE)
@@ -68,9 +68,7 @@ def potential_based(potential: Reward, discount: float = 1.0) -> Operation:
     """
     if not 0 <= discount <= 1:
         raise ValueError(f"potential_based: discount {discount} is not between 0 and 1")
-    return lambda episodes: [
-        discount * np.append(values[1:], 0.0)[: len(values)] - values for values in episodes.values(potential)
-    ]
+    return lambda episodes: [discount * _next(values) - values for values in episodes.values(potential)]
 
 
 @combinator()
@@ -158,6 +156,11 @@ class LearnedBlend:
         if not np.isfinite(hypergradient).all():
             raise ValueError("update: a gradient is not finite")
         self.weights = np.maximum(self.weights + self.learning_rate * hypergradient, 0.0)
+
+
+def _next(values: np.ndarray) -> np.ndarray:
+    """The value of the turn after each, and 0 after the last."""
+    return np.append(values[1:], 0.0)[: len(values)]
 
 
 def _sigmoid(x: np.ndarray) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gymnasium
@@ -68,10 +68,28 @@ def lists(reward: Reward, group: list[Trajectory], step: int = 0) -> list[Any]:
     return [None if value is None else value.tolist() for value in reward(group, step=step)]
 
 
-def mean_info(key: str) -> Any:
-    """A ``measure`` for the lab: the mean over episodes of the last turn's info."""
-    return lambda batch: float(np.mean([float(t.turns[-1].info.get(key, 0.0)) for group in batch for t in _all(group)]))
+def mean_info(key: str) -> Callable[[list[Group]], float]:
+    """A ``measure`` for the lab: the mean over episodes of what the last turn's info says under the key."""
+    return lambda batch: float(np.mean([float(t.turns[-1].info.get(key, 0.0)) for group in batch for t in group]))
 
 
-def _all(group: Group) -> list[Trajectory]:
-    return list(group)
+class Job(Text):
+    """``work`` often enough and the job is done; other actions report something and bring nothing nearer.
+
+    The observation is the number of works done.  ``info["success"]`` is said on every turn.
+    """
+
+    def __init__(self, works: int, horizon: int, idle: Mapping[str, Mapping[str, float]], **working: float) -> None:
+        self.works, self.horizon, self.idle, self.working = works, horizon, idle, working
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.done, self.time = 0, 0
+        return "0", {"legal_actions": ["work", *self.idle]}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self.time += 1
+        self.done += action == "work"
+        finished = self.done == self.works
+        report = self.working if action == "work" else self.idle[action]
+        info = {**report, "success": finished, "legal_actions": ["work", *self.idle]}
+        return str(self.done), float(finished), finished, self.time == self.horizon, info

@@ -10,10 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palestra import Status
-from palestra.rewards import Reward, RewardError, Scope, parse_reward
+from palestra.rewards import Reward, RewardError, Scope, gate, parse_reward, success
 from palestra.rewards.length import brief_if_correct, decoupled_length, overlong, repetition
 
-from .shaping_toys import episode, lists, read
+from .lab import learn
+from .shaping_toys import Arms, episode, expected, lists, read
 
 correct, length = read(key="correct"), read(key="length")
 
@@ -114,3 +115,52 @@ def test_order_and_faults_change_nobodys_reward(reward: Reward) -> None:
 )
 def test_expressions_read_back(text: str) -> None:
     assert str(parse_reward(text)) == text
+
+
+# ---- What they teach: an answer of n words is right with a probability that grows with n
+
+TOLD = read(key="length")
+SEEDS = range(2)
+
+
+def taught(enough: int, reward: Reward, seed: int) -> tuple[float, float]:
+    """Accuracy and mean length of a policy over 1 to 10 words, of which n are right with probability n / enough."""
+    env = Arms({str(n): {"length": n, "p": min(1.0, n / enough)} for n in range(1, 11)}, seed)
+    policy, _ = learn(env, reward, steps=150, seed=seed, learning_rate=1.0)
+    return expected(env, policy, "p"), expected(env, policy, "length")
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_works_grpo_lambda(seed: int) -> None:
+    """A penalty that is always on gives up accuracy; one for groups that are 90% right keeps most, and is brief."""
+    plain = taught(6, success, seed)
+    always = taught(6, brief_if_correct(success, weight=0.9, share=0, length=TOLD), seed)
+    gated = taught(6, brief_if_correct(success, weight=0.9, share=0.9, length=TOLD), seed)
+    assert always[0] < 0.7
+    assert gated[0] > 0.8
+    assert plain[0] > 0.95
+    assert always[1] < gated[1] < plain[1] - 1.5
+
+
+def test_works_drpo_unit() -> None:
+    """The group {correct and short, correct and long, wrong}: a length penalty pushes the long one down."""
+    group = [answer(1, 2), answer(1, 10), answer(0, 2)]
+    penalised = np.concatenate([value for value in (correct - 0.09 * length)(group) if value is not None])
+    assert (penalised - penalised.mean())[1] < 0
+    decoupled = np.concatenate(
+        [value for value in decoupled_length(correct, capacity=20, length=length)(group) if value is not None]
+    )
+    advantages = decoupled - decoupled.mean()
+    assert (advantages[:2] > 0).all()
+    assert advantages[:2].sum() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_works_drpo(seed: int) -> None:
+    """At least 30% shorter at no more than 2 points of accuracy; a penalty on right answers is shorter and pays."""
+    plain = taught(4, success, seed)
+    decoupled = taught(4, decoupled_length(success, capacity=10, length=TOLD), seed)
+    penalised = taught(4, success - 0.1 * gate(TOLD, by=success), seed)
+    assert decoupled[1] < 0.7 * plain[1]
+    assert decoupled[0] > plain[0] - 0.02
+    assert penalised[0] < plain[0] - 0.1

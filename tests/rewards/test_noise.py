@@ -9,7 +9,8 @@ from palestra import Status, Trajectory, Turn
 from palestra.rewards import parse_reward
 from palestra.rewards.noise import flipped
 
-from .shaping_toys import lists, read
+from .lab import learn
+from .shaping_toys import Arms, expected, lists, read
 
 a = read(key="a")
 
@@ -71,3 +72,22 @@ def test_works_noisy_rewards_keep_their_order_in_expectation(probability: float,
 def test_expressions_read_back() -> None:
     text = "flipped(success, probability=0.4)"
     assert str(parse_reward(text)) == text
+
+
+def learned(probability: float, seed: int, steps: int) -> float:
+    """The share of good answers after training on flipped rewards; 0.5 before."""
+    env = Arms({"good": {"ok": 1.0}, "bad": {"ok": 0.0}})
+    reward = flipped(read(key="ok"), probability=probability)
+    policy, _ = learn(env, reward, steps=steps, seed=seed, learning_rate=0.2)
+    return expected(env, policy, "ok")
+
+
+def test_works_noisy_rewards() -> None:
+    """40% flipped costs updates and not the end; 50% teaches nothing, on average over seeds."""
+    clean = learned(0.0, seed=0, steps=20)
+    noisy = [learned(0.4, seed, steps=100) for seed in range(2)]
+    nothing = [learned(0.5, seed, steps=20) for seed in range(8)]
+    assert clean > 0.9
+    assert min(noisy) > 0.85
+    assert learned(0.4, seed=0, steps=20) < clean - 0.1
+    assert abs(np.mean(nothing) - 0.5) < 0.15

@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palestra import Status, Trajectory, Turn
-from palestra.rewards import RewardError, parse_reward
+from palestra.rewards import Reward, RewardError, parse_reward
 from palestra.rewards.rules import CONSTRAINTS, constraints_met, fraction_met, reasoning_pattern
 
-from .shaping_toys import episode, lists, read
+from .lab import learn
+from .shaping_toys import Text, episode, lists, read
 
 a, b = read(key="a"), read(key="b")
 
@@ -116,3 +117,33 @@ def test_reasoning_pattern_counts_distinct_phrases() -> None:
 )
 def test_expressions_read_back(text: str) -> None:
     assert str(parse_reward(text)) == text
+
+
+class Sentence(Text):
+    """Five words, one a turn out of three; ``info`` says for each so far whether it is the one asked for."""
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.words: list[str] = []
+        return "0", {"legal_actions": list("abc")}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self.words.append(action)
+        right = [word == "abc"[index % 3] for index, word in enumerate(self.words)]
+        over = len(right) == 5
+        info = {"legal_actions": list("abc"), f"word {len(right) - 1}": float(right[-1]), "all": over and all(right)}
+        return str(len(right)), float(info["all"]), over, False, info
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_works_light_if(seed: int) -> None:
+    """Steps until 90% of the sentences meet all five constraints, for a fraction and for all or nothing."""
+
+    def steps(reward: Reward) -> int:
+        _, history = learn(Sentence(), reward, steps=120, seed=seed, learning_rate=1.0)
+        return next((step for step, share in enumerate(history) if share >= 0.9), 120)
+
+    dense = steps(fraction_met(*(read(key=f"word {index}") for index in range(5))))
+    sparse = steps(read(key="all"))
+    assert dense < 35
+    assert sparse > 1.4 * dense

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
+from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from palestra import Group
 from palestra.rewards import RewardError, Scope, parse_reward
 from palestra.rewards.temporal_logic import Above, Always, Below, Both, Either, Eventually, Formula, robustness, stages
 
-from .shaping_toys import episode, lists
+from .lab import learn
+from .shaping_toys import Text, episode, lists
 
 x, y = Above("x", 1.0), Below("y", 2.0)
 
@@ -102,3 +107,55 @@ def test_what_is_no_task_is_refused() -> None:
 def test_expressions_read_back(text: str) -> None:
     reward = parse_reward(text)
     assert parse_reward(str(reward)) == reward
+
+
+class Points(Text):
+    """A 4x4 grid with a goal in three corners; the observation holds the time, so that a policy can keep a schedule."""
+
+    CORNERS = {"a": (3, 0), "b": (3, 3), "c": (0, 3)}  # noqa: RUF012
+    MOVES = {"north": (0, 1), "south": (0, -1), "east": (1, 0), "west": (-1, 0)}  # noqa: RUF012
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        self.x = self.y = self.time = 0
+        return "0 0 0", {"legal_actions": list(self.MOVES)}
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        self.time += 1
+        east, north = self.MOVES[action]
+        self.x, self.y = min(3, max(0, self.x + east)), min(3, max(0, self.y + north))
+        near = {key: -math.hypot(self.x - x, self.y - y) for key, (x, y) in self.CORNERS.items()}
+        return (
+            f"{self.time} {self.x} {self.y}",
+            0.0,
+            False,
+            self.time == 12,
+            {**near, "legal_actions": list(self.MOVES)},
+        )
+
+
+A, B, C = (Above(key, 0.0) for key in "abc")
+MARGIN = robustness(Both(Both(Eventually(A, 0, 3), Eventually(B, 0, 7)), Eventually(C, 0, 11)))
+STAGED = stages(((A, 3), (B, 7), (C, 11)))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3))
+def test_works_tgpo(seed: int) -> None:
+    """The share of episodes that satisfy three timed subgoals, after equally many steps."""
+
+    def satisfied(batch: list[Group]) -> float:
+        return float(np.mean([margin[-1] >= 0 for group in batch for margin in MARGIN(group) if margin is not None]))
+
+    staged, terminal = (
+        np.mean(learn(Points(), reward, steps=80, seed=seed, learning_rate=2.0, measure=satisfied)[1][-10:])
+        for reward in (STAGED, MARGIN)
+    )
+    assert staged > 0.7
+    assert terminal < 0.1
+
+
+def test_works_tgpo_unit() -> None:
+    """F[0,5] reach A and G avoid B, on traces by hand."""
+    reach_avoid = Both(Eventually(Above("a", 0.0), 0, 5), Always(Below("b", 0.0)))
+    assert value(reach_avoid, a=[-3, -1, 0.5, 2], b=[-1, -0.75, -2, -3]) == 0.75
+    assert value(reach_avoid, a=[-3, -1, 0.5, 2], b=[-1, 0.25, -2, -3]) == -0.25
