@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..rewards.judges.prompt import Prompt
-from .engine import Engine, Request, Sampling
+from .engine import Engine, Request, Sampling, Session
 from .renderer import Renderer
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class EngineAsk:
             raise RuntimeError("the engine has requests under way; ask when they are done, or give the judge its own")
         call, self._calls = self._calls, self._calls + 1
         replies: dict[int, str] = {}
-        live = {("ask", id(self), call, index): index for index in range(len(prompts))}
+        live: dict[Session, int] = {("ask", id(self), call, index): index for index in range(len(prompts))}
         try:
             for session, index in live.items():
                 ids = self._renderer.start(prompts[index])

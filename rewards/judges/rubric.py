@@ -49,7 +49,7 @@ def rubric_reward(scores: np.ndarray, weights: np.ndarray) -> np.ndarray:
     known = ~np.isnan(scores)
     total = (known * weights).sum(axis=1)
     summed = (np.nan_to_num(scores) * weights).sum(axis=1)
-    return np.divide(summed, total, out=np.full(len(scores), np.nan), where=total > 0)
+    return np.asarray(np.divide(summed, total, out=np.full(len(scores), np.nan), where=total > 0))
 
 
 @dataclass(frozen=True, repr=False)

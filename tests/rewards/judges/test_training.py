@@ -60,8 +60,9 @@ class TinyJudge:
         self.nonsense += amount * error[2]
 
     def accuracy(self, cases: list[Case], golds: list[float]) -> float:
-        right = [self.probabilities(case)[0 if gold > 0 else 1] > 0.5 for case, gold in zip(cases, golds, strict=True)]
-        return float(np.mean(right))
+        """Of its likeliest verdicts."""
+        likeliest = [int(self.probabilities(case).argmax()) for case in cases]
+        return float(np.mean([choice == int(gold < 0) for choice, gold in zip(likeliest, golds, strict=True)]))
 
 
 def difference(case: Case) -> np.ndarray:
