@@ -87,10 +87,12 @@ class WarmStart:
 
     demonstrations: int = 0
     """Episodes that the oracle shows, on training tasks; 0 starts from the model as it is."""
+    opening_epochs: int = 0
+    """Passes over their first turns alone, which come before: a short context teaches to copy from it at small cost."""
     epochs: int = 1
-    """Passes over them."""
-    batch: int = 16
-    """Demonstrations per optimiser step."""
+    """Passes over them whole."""
+    batch_tokens: int = 8192
+    """Most tokens per optimiser step, but at least one demonstration; a small model learns most from small batches."""
     disturbance: float = 0.0
     """How often a random action takes the place of the oracle's, so that it shows how to recover; what was drawn is not
     imitated (DART, arXiv:1703.09327)."""

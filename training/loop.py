@@ -186,11 +186,11 @@ def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: thr
         raise recipe.RecipeError(f"{config.env} has no oracle() to learn from: set warm_start.demonstrations to 0")
     jobs = setup.tasks.shown(settings.demonstrations)
     shown = warm_start.demonstrate(setup.env, jobs, settings.disturbance)
-    rows = [warm_start.demonstration_row(demonstration, setup.renderer) for demonstration in shown]
-    total = warm_start.steps(rows, settings)
+    planned = warm_start.batches(shown, setup.renderer, settings, np.random.default_rng((config.seed, 2**32)))
+    total = len(planned)
     objective = replace(config.objective, kl=0.0)
     learner = Learner(setup.model, settings.optimizer, objective, total)
-    metrics.say(f"warm start: {len(rows)} demonstrations, {total} steps")
+    metrics.say(f"warm start: {len(shown)} demonstrations, {total} steps")
 
     def on_step(number: int, loss: float) -> None:
         if interrupted.is_set():
@@ -198,7 +198,7 @@ def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: thr
         if (number + 1) % max(1, total // 10) == 0:
             metrics.say(f"warm start: step {number + 1} of {total}, cross-entropy {loss:.3f}")
 
-    warm_start.imitate(learner, rows, settings, np.random.default_rng((config.seed, 2**32)), on_step)
+    warm_start.imitate(learner, planned, settings.context_weight, on_step)
 
 
 def _baselines(config: Config, setup: Setup, metrics: Metrics) -> None:

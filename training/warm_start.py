@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import gymnasium
@@ -17,7 +17,7 @@ from .evaluation import solved
 from .learner import Learner
 from .recipe import RecipeError
 from .rollout import Job, with_feedback
-from .rows import Row, to_row
+from .rows import Row, micro_batches, to_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,25 +86,32 @@ def demonstration_row(demonstration: Demonstration, renderer: Renderer) -> Row:
     return to_row(episode, demonstration.own.astype(np.float64))
 
 
+def opening(demonstration: Demonstration) -> Demonstration:
+    """A demonstration's first turn alone."""
+    first = replace(demonstration.episode, turns=demonstration.episode.turns[:1])
+    return Demonstration(first, demonstration.own[:1])
+
+
+def batches(
+    shown: Sequence[Demonstration], renderer: Renderer, settings: WarmStart, generator: np.random.Generator
+) -> list[list[Row]]:
+    """What each optimiser step of a warm start is trained on: the openings, then the whole demonstrations."""
+    whole = [demonstration_row(demonstration, renderer) for demonstration in shown]
+    openings = [demonstration_row(opening(demonstration), renderer) for demonstration in shown if demonstration.own[0]]
+    return [
+        batch
+        for rows, epochs in ((openings, settings.opening_epochs), (whole, settings.epochs))
+        for _ in range(epochs)
+        for batch in micro_batches([rows[index] for index in generator.permutation(len(rows))], settings.batch_tokens)
+    ]
+
+
 def imitate(
     learner: Learner,
-    rows: Sequence[Row],
-    settings: WarmStart,
-    generator: np.random.Generator,
+    planned: Sequence[Sequence[Row]],
+    context_weight: float,
     on_step: Callable[[int, float], None],
 ) -> None:
-    """Train on demonstrations; ``on_step`` gets the number of each optimiser step and its loss."""
-    for number, batch in enumerate(_batches(rows, settings, generator)):
-        on_step(number, learner.imitate(batch, settings.context_weight))
-
-
-def steps(rows: Sequence[Row], settings: WarmStart) -> int:
-    """How many optimiser steps :func:`imitate` takes."""
-    return settings.epochs * -(-len(rows) // settings.batch)
-
-
-def _batches(rows: Sequence[Row], settings: WarmStart, generator: np.random.Generator) -> Iterator[list[Row]]:
-    for _ in range(settings.epochs):
-        order = generator.permutation(len(rows))
-        for start in range(0, len(rows), settings.batch):
-            yield [rows[index] for index in order[start : start + settings.batch]]
+    """Take one step of behaviour cloning on each batch; ``on_step`` gets its number and its loss."""
+    for number, batch in enumerate(planned):
+        on_step(number, learner.imitate(batch, context_weight))

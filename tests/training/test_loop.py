@@ -36,7 +36,8 @@ TINY = [
     "--small.vocabulary=300",
     "--warm-start.demonstrations=48",
     "--warm-start.epochs=8",
-    "--warm-start.batch=8",
+    "--warm-start.opening-epochs=1",
+    "--warm-start.batch-tokens=300",
     "--rollout.groups=6",
     "--rollout.max-turns=3",
     "--rollout.max-tokens=4",
@@ -152,7 +153,7 @@ def test_it_learns_and_writes_down_what_happened(run: Path, capsys: pytest.Captu
     assert "| trained, step 40 |" in report
     assert "tokens played; largest gap between" in report
     printed = capsys.readouterr().out
-    assert "warm start: 48 demonstrations, 48 steps" in printed
+    assert "warm start: 48 demonstrations, 43 steps" in printed
     assert "step 40  reward" in printed
 
 

@@ -18,8 +18,8 @@ from palestra.envs.spaces import AnyText
 from palestra.training.config import Objective, Optimizer, WarmStart
 from palestra.training.learner import Learner
 from palestra.training.rollout import Job, Rollout
-from palestra.training.rows import to_row
-from palestra.training.warm_start import Demonstration, demonstrate, demonstration_row, imitate, steps
+from palestra.training.rows import Row, to_row
+from palestra.training.warm_start import Demonstration, batches, demonstrate, demonstration_row, imitate
 
 from ..agents.models import small_model_path
 
@@ -78,6 +78,9 @@ class Prompter:
 
     def load(self, weights: Any, version: int) -> None:
         self.version = version
+
+
+RNG = np.random.default_rng(0)
 
 
 def tokenizer() -> Any:
@@ -153,37 +156,49 @@ def test_what_is_not_imitated_has_no_gradient() -> None:
     assert all(torch.equal(old, new) for old, new in zip(before, learner.model.parameters(), strict=True))
 
 
+def planned(count: int, settings: WarmStart, seed: int = 0) -> list[list[Row]]:
+    return batches(demonstrate(Colours(), jobs(count)), Renderer(tokenizer()), settings, np.random.default_rng(seed))
+
+
 def test_imitation_lowers_the_loss_and_teaches_the_actions() -> None:
-    shown = rows(demonstrate(Colours(), jobs(3)))
-    model = load_model(str(small_model_path("qwen3")))
-    settings = WarmStart(epochs=15, batch=2, optimizer=Optimizer(learning_rate=3e-3))
-    learner = Learner(model, settings.optimizer, Objective(), steps(shown, settings))
+    settings = WarmStart(opening_epochs=5, epochs=10, batch_tokens=150, optimizer=Optimizer(learning_rate=3e-3))
+    plan = planned(3, settings)
+    learner = Learner(load_model(str(small_model_path("qwen3"))), settings.optimizer, Objective(), len(plan))
     losses: list[tuple[int, float]] = []
-    imitate(learner, shown, settings, np.random.default_rng(0), lambda *values: losses.append(values))
-    assert [number for number, _ in losses] == list(range(30))
-    assert steps(shown, settings) == learner.steps == 30
+    imitate(learner, plan, 0.0, lambda *values: losses.append(values))
+    assert [number for number, _ in losses] == list(range(len(plan)))
+    assert learner.steps == len(plan)
     values = [loss for _, loss in losses]
     assert np.mean(values[:4]) > 3
     assert np.mean(values[-4:]) < 0.3 * np.mean(values[:4])
 
 
-class Recorder(Learner):
-    """Writes down what it is shown."""
+def test_the_openings_come_first_and_each_epoch_shows_every_demonstration_once() -> None:
+    plan = planned(6, WarmStart(opening_epochs=2, epochs=2, batch_tokens=150))
+    whole = {row.ids.tobytes() for row in rows(demonstrate(Colours(), jobs(6)))}
+    seen = [row.ids.tobytes() for batch in plan for row in batch]
+    assert len(whole) == 5
+    openings, demonstrations = seen[:10], seen[10:]
+    assert not whole & set(openings)
+    assert all(any(full.startswith(start) for full in whole) for start in openings)
+    for part in (openings, demonstrations):
+        assert sorted(part[:5]) == sorted(part[5:])
+        assert len(set(part[:5])) == 5
+    assert demonstrations[:5] != demonstrations[5:]
+    assert [[row.ids.tolist() for row in batch] for batch in plan] != [
+        [row.ids.tolist() for row in batch]
+        for batch in planned(6, WarmStart(opening_epochs=2, epochs=2, batch_tokens=150), seed=1)
+    ]
 
-    batches: list[list[int]]
 
-    def imitate(self, rows: Any, context_weight: float = 0.0) -> float:
-        self.batches.append([id(row) for row in rows])
-        return super().imitate(rows, context_weight)
+def test_a_batch_holds_as_many_tokens_as_it_may() -> None:
+    plan = planned(6, WarmStart(batch_tokens=150))
+    assert all(sum(map(len, batch)) <= 150 or len(batch) == 1 for batch in plan)
+    assert any(len(batch) > 1 for batch in plan)
+    assert [len(batch) for batch in planned(6, WarmStart(batch_tokens=1))] == [1] * 5
 
 
-def test_each_epoch_shows_every_demonstration_once() -> None:
-    shown = rows(demonstrate(Colours(), jobs(6)))
-    settings = WarmStart(epochs=2, batch=2)
-    learner = Recorder(load_model(str(small_model_path("qwen3"))), settings.optimizer, Objective(), 6)
-    learner.batches = []
-    imitate(learner, shown, settings, np.random.default_rng(0), lambda number, loss: None)
-    assert [len(batch) for batch in learner.batches] == [2, 2, 1] * 2
-    seen = [row for batch in learner.batches for row in batch]
-    assert sorted(seen[:5]) == sorted(seen[5:]) == sorted(map(id, shown))
-    assert seen[:5] != seen[5:]
+def test_a_first_action_that_was_drawn_opens_nothing() -> None:
+    (shown,) = demonstrate(Colours(), jobs(1))
+    drawn = replace(shown, own=np.array([False, True]))
+    assert [len(batch) for batch in batches([drawn], Renderer(tokenizer()), WarmStart(opening_epochs=3), RNG)] == [1]
