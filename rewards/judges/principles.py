@@ -30,9 +30,15 @@ class Principled(Judge):
 
     def judge_all(self, cases: Sequence[Case]) -> list[Verdict]:
         """One verdict per case, with the principles after its criteria."""
+        return self.inner.judge_all([replace(case, criteria=self._told(case.criteria)) for case in cases])
+
+    def check_criteria(self, criteria: str) -> None:
+        """As the judge inside, of what it is told: so a rubric goes around this judge and not into it."""
+        self.inner.check_criteria(self._told(criteria))
+
+    def _told(self, criteria: str) -> str:
         lines = "\n".join(f"{number}. {principle}" for number, principle in enumerate(self.principles, 1))
-        told = f"Follow these principles, and no others:\n{lines}"
-        return self.inner.judge_all([replace(case, criteria=f"{case.criteria}\n\n{told}") for case in cases])
+        return f"{criteria}\n\nFollow these principles, and no others:\n{lines}"
 
 
 @dataclass(frozen=True, repr=False)

@@ -150,7 +150,7 @@ JUDGES = [
     TextJudge(ask),
     TextJudge(ask, scale=100),
     Vote(TextJudge(ask), votes=8, meta=TextJudge(ask), keep=3),
-    Principled(Rubric(TextJudge(ask)), ("be kind", "be brief")),
+    Rubric(Principled(TextJudge(ask), ("be kind", "be brief"))),
     SelfJudge(ask),
 ]
 
@@ -180,6 +180,9 @@ def test_what_cannot_be_a_judged_reward_is_refused_when_it_is_made() -> None:
         judged(TextJudge(ask), criteria=" ")
     with pytest.raises(ValueError, match="as in '2: names the price'"):
         judged(Rubric(TextJudge(ask)), criteria="large")
+    with pytest.raises(ValueError, match="as in '2: names the price'"):
+        judged(Principled(Rubric(TextJudge(ask)), ("be kind",)), criteria="2: is large")
+    assert judged(Rubric(Principled(TextJudge(ask), ("be kind",))), criteria="2: is large")([episode("7")])[0] == [0.7]
     with pytest.raises(ValueError, match="scale"):
         TextJudge(ask, scale=0)
     with pytest.raises(ValueError, match="compares the episodes of a group"):
