@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from palestra import Status, Trajectory, Turn
@@ -144,6 +144,7 @@ ELEMENT = st.builds(
 )
 
 
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(st.lists(ELEMENT, max_size=5) | st.lists(st.text(max_size=20), max_size=3))
 def test_any_text_is_drawn_or_refused(pieces: list[str]) -> None:
     try:
