@@ -101,12 +101,17 @@ def rloo(scored: Scored) -> list[np.ndarray]:
 
 @register_advantage("returns_to_go")
 def returns_to_go(scored: Scored, gamma: float = 1.0) -> list[np.ndarray]:
-    """(R_t - mean) / std over all turns of the group, with R_t = sum_(k >= t) gamma^(k - t) r_k.
+    """(R_t - mean_t) / std, with R_t = sum_(k >= t) gamma^(k - t) r_k.
 
-    A turn then answers for what came after it only (REINFORCE with rewards to go, Williams, 1992), and with gamma below
-    1 more for what came soon.
+    mean_t is the mean of R_t over the trajectories that had a turn t, std the deviation of all the differences.  A turn
+    then answers for what came after it only (REINFORCE with rewards to go, Williams, 1992), and with gamma below 1 more
+    for what came soon.  A turn that no other trajectory got to is compared with none and gets 0.
     """
-    return _split(_standardised(np.concatenate(discounted(scored.rewards, gamma))), scored)
+    to_go = discounted(scored.rewards, gamma)
+    at = np.concatenate([np.arange(len(turns)) for turns in to_go])
+    values = np.concatenate(to_go)
+    means = np.bincount(at, values) / np.bincount(at)
+    return _split(_standardised(values - means[at]), scored)
 
 
 @register_advantage("gigpo")
@@ -129,16 +134,17 @@ def gigpo(scored: Scored, gamma: float = 0.95, weight: float = 1.0, divide: bool
 
 
 @register_advantage("empg")
-def empg(scored: Scored, k: float = 1.0, k_future: float = 1.0, zeta: float = 0.1) -> list[np.ndarray]:
+def empg(
+    scored: Scored, k: float = 1.0, k_future: float = 1.0, zeta: float = 0.1, key: str | None = None
+) -> list[np.ndarray]:
     """GRPO's advantage, modulated by how sure the agent was (EMPG, arXiv:2509.09265); see :func:`modulated`.
 
-    The paper's entropy of a turn is the mean over its tokens of the entropy of the old policy; here it is the mean of
-    -log p of the sampled tokens, which has the same expectation and is recorded with every turn.  The paper normalises
-    over a batch, here over the group.  Raises ValueError for a turn without log-probabilities.
+    The paper's entropy of a turn is the mean over its tokens of the entropy of the old policy.  ``info[key]`` holds it
+    where something records it.  Without ``key`` it is estimated by the mean of -log p of the sampled tokens; that has
+    the same expectation, but is large for rare choices, whose advantages then shrink, so it suits long actions only.
+    The paper normalises over a batch, here over the group.  Raises ValueError for a turn without what is asked for.
     """
-    entropies = [
-        np.array([_surprisal(turn) for turn in trajectory.turns], np.float64) for trajectory in scored.trajectories
-    ]
+    entropies = [np.array([_entropy(turn, key) for turn in trajectory.turns]) for trajectory in scored.trajectories]
     return modulated(grpo(scored), entropies, k, k_future, zeta)
 
 
@@ -227,7 +233,11 @@ def _key(observation: Observation | Any) -> Any:
     return observation
 
 
-def _surprisal(turn: Turn) -> float:
+def _entropy(turn: Turn, key: str | None) -> float:
+    if key is not None:
+        if key not in turn.info:
+            raise ValueError(f"the advantage empg needs info[{key!r}]; a turn has none")
+        return float(turn.info[key])
     if not len(turn.logprobs):
         raise ValueError("the advantage empg needs the log-probabilities of what was sampled; a turn has none")
     return -float(turn.logprobs.mean())

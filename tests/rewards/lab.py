@@ -14,6 +14,7 @@ import numpy as np
 
 from palestra import Group, Status, Trajectory, Turn
 from palestra.rewards import Reward, score
+from palestra.rewards.intrinsic import learning_in
 from palestra.training.advantages import Scored, estimator
 
 Env = gymnasium.Env[str, str]
@@ -47,15 +48,22 @@ class TabularPolicy:
 def play(
     env: Env, policy: TabularPolicy, rng: np.random.Generator, *, seed: int = 0, task: int | None = None
 ) -> Trajectory:
-    """One episode; each turn's ``info`` also holds ``"chosen_from"``, the legal actions at that turn."""
+    """One episode.
+
+    Each turn's ``info`` also holds ``"chosen_from"``, the legal actions at that turn, and ``"entropy"``, that of the
+    policy's choice among them.
+    """
     observation, info = env.reset(seed=seed, options=None if task is None else {"task": task})
     trajectory = Trajectory(type(env).__name__, task, seed)
     while True:
         actions = list(info["legal_actions"])
         action = policy.act(observation, actions, rng)
+        probabilities = policy.probabilities(observation, actions)
         following, reward, terminated, truncated, info = env.step(action)
-        kept = {**info, "chosen_from": actions}
-        trajectory.turns.append(Turn(observation, action, float(reward), info=kept))
+        entropy = -float((probabilities * np.log(np.maximum(probabilities, 1e-300))).sum())
+        kept = {**info, "chosen_from": actions, "entropy": entropy}
+        logprobs = np.log(probabilities[[actions.index(action)]]).astype(np.float32)
+        trajectory.turns.append(Turn(observation, action, float(reward), logprobs=logprobs, info=kept))
         if terminated or truncated:
             trajectory.status = Status.TERMINATED if terminated else Status.TRUNCATED
             trajectory.final_observation = following
@@ -80,8 +88,9 @@ def learn(
 ) -> tuple[TabularPolicy, list[Any]]:
     """Train a policy for ``steps`` steps of ``groups`` groups of ``size`` episodes.
 
-    A group shares its seed and task; ``options`` are the advantage's.  Returns the policy and what ``measure`` said of
-    each step's groups; without it, the mean of the environment's own score.
+    A group shares its seed and task; ``options`` are the advantage's; what learns in the reward is updated after each
+    step.  Returns the policy and what ``measure`` said of each step's groups; without it, the mean of the environment's
+    own score.
     """
     rng = np.random.default_rng(seed)
     policy = policy or TabularPolicy()
@@ -97,5 +106,8 @@ def learn(
             for trajectory, advantages in zip(group, estimate(Scored.by(reward, group)), strict=True):
                 for turn, amount in zip(trajectory.turns, advantages, strict=True):
                     policy.reinforce(turn, float(amount) / (groups * size), learning_rate)
+        for each in learning_in(reward):
+            for group in batch:
+                each.update(group)
         history.append(measure(batch) if measure else float(np.mean([t.score for group in batch for t in group])))
     return policy, history

@@ -23,6 +23,9 @@ from palestra.rewards.credit import (
 )
 from palestra.rewards.intrinsic import learning_in
 
+from .credit_toys import Chain, Matching, ToolTasks
+from .lab import TabularPolicy, learn
+
 
 @turn_reward
 def judged(turn: Turn) -> float:
@@ -227,3 +230,115 @@ def test_expressions_name_them() -> None:
     text = "success + 0.5*thoughts(valid_action, by=success) + tool_contrast(invalid_action, by=env, margin=0.1)"
     assert str(parse_reward(text)) == text
     assert parse_reward("implicit_prm(beta=0.1)") == implicit_prm(beta=0.1)
+
+
+def steps_until(history: list[float], level: float, window: int = 5) -> int:
+    """Steps until the last ``window`` scores average the level; one more than were made if they never do."""
+    for step in range(window, len(history) + 1):
+        if np.mean(history[step - window : step]) >= level:
+            return step
+    return len(history) + 1
+
+
+@turn_reward
+def right(turn: Turn) -> float:
+    return turn.info["right"]
+
+
+def matched(turn: Turn) -> list[float]:
+    """A latent that says how well a turn went."""
+    return [float(turn.info["matched"])]
+
+
+def raw(turn: Turn) -> list[float]:
+    """What was seen and what was done, side by side."""
+    colours = Matching.COLOURS
+    return [float(turn.info["shown"] == name) for name in colours] + [float(turn.action == name) for name in colours]
+
+
+def test_works_lare_decoding() -> None:
+    """What latents decode sums to the return and is the hidden reward of the turns; what raw states decode is not."""
+    policy = TabularPolicy()
+    for colour in Matching.COLOURS:  # better than chance, so that returns say something
+        policy.logits[colour] = {name: 0.5 * (name == colour) for name in Matching.COLOURS}
+    games: list[list[Trajectory]] = []
+    learn(Matching(), env, steps=40, groups=1, size=8, learning_rate=0.0, policy=policy, measure=games.extend)
+    correlation = {}
+    for latent in (matched, raw):
+        decoder = ReturnDecoder(latent)
+        for group in games[:30]:
+            decoder.update(group)
+        fresh = [trajectory for group in games[30:] for trajectory in group]
+        hidden = np.concatenate([[turn.info["matched"] for turn in each.turns] for each in fresh])
+        decoded = np.concatenate([decoder.decode(each) for each in fresh])
+        correlation[latent] = float(np.corrcoef(hidden, decoded)[0, 1])
+        if latent is matched:
+            assert decoder.error(fresh) < 1e-3
+    assert correlation[matched] > 0.999
+    assert correlation[raw] < 0.3
+
+
+@pytest.mark.slow
+def test_works_lare_learning() -> None:
+    steps: dict[str, list[int]] = {}
+    for seed in range(5):
+        rewards = {
+            "delayed": env,
+            "latents": redistributed(env, ReturnDecoder(matched)),
+            "raw": redistributed(env, ReturnDecoder(raw)),
+        }
+        for name, reward in rewards.items():
+            options: dict[str, Any] = {"groups": 1, "size": 4, "advantage": "returns_to_go", "seed": seed}
+            steps.setdefault(name, []).append(steps_until(learn(Matching(), reward, steps=80, **options)[1], 13))
+    print(steps)
+    assert np.median(steps["latents"]) < np.median(steps["delayed"])
+    assert np.median(steps["latents"]) < np.median(steps["raw"])
+
+
+@pytest.mark.slow
+def test_works_tp_grpo_learning() -> None:
+    steps: dict[str, list[int]] = {}
+    for seed in range(5):
+        for name, reward in {"outcome": env, "thoughts": env + thoughts(right, by=env)}.items():
+            _, history = learn(Chain(4, 3), reward, steps=150, groups=2, seed=seed)
+            steps.setdefault(name, []).append(steps_until(history, 0.8))
+    print(steps)
+    assert np.median(steps["thoughts"]) < 0.8 * np.median(steps["outcome"])
+
+
+@pytest.mark.slow
+def test_works_gcpo() -> None:
+    """Contrasted, the tool is used where it helps; rewarded in any case, it is used everywhere."""
+    for seed in range(3):
+        share = {}
+        for name, reward in {"contrast": env + 0.5 * tool_contrast(used, by=env), "always": env + 0.5 * used}.items():
+            policy, _ = learn(ToolTasks(), reward, steps=60, tasks=2, seed=seed)
+            share[name] = [
+                float(policy.probabilities(f"question of kind {kind}", ["tool", "plain"])[0]) for kind in (0, 1)
+            ]
+        print(share)
+        assert share["contrast"][0] > 0.75
+        assert share["contrast"][1] < 0.25
+        assert min(share["always"]) > 0.75
+
+
+@pytest.mark.slow
+def test_works_empg_learning() -> None:
+    """No gain on a chain of ten choices: with exact entropies it is as GRPO, by one token's surprisal it is slower."""
+    steps: dict[str, list[int]] = {}
+    for seed in range(5):
+        for name, advantage, options in (
+            ("grpo", "grpo", {}),
+            ("entropy", "empg", {"key": "entropy"}),
+            ("surprisal", "empg", {}),
+        ):
+            policy = TabularPolicy()
+            for number in range(10):
+                policy.logits[f"step {number}"] = {"choice 0": 1.2, "choice 1": 0.0}
+            given: dict[str, Any] = {"advantage": advantage, "options": options, "seed": seed, "policy": policy}
+            _, history = learn(Chain(10, 2), env, steps=120, groups=2, **given)
+            steps.setdefault(name, []).append(steps_until(history, 0.8))
+    print(steps)
+    median = {name: float(np.median(values)) for name, values in steps.items()}
+    assert 0.75 < median["entropy"] / median["grpo"] < 1.25
+    assert median["surprisal"] > 1.25 * median["grpo"]

@@ -129,12 +129,13 @@ def test_returns_are_discounted_from_the_end() -> None:
 
 
 def test_returns_to_go_credit_a_turn_with_what_came_after_it() -> None:
-    # The returns to go are 1, 0 and 2; their mean is 1 and their variance 2/3.
+    # The returns to go are (1, 0) and (2): at turn 0 they differ from their mean by 1/2, at turn 1 there is one.
     got = ADVANTAGES["returns_to_go"](scored([[1.0, 0.0], [2.0]]))
-    assert lists(got) == [[0.0, -math.sqrt(1.5)], [math.sqrt(1.5)]]
-    # With gamma = 0.5 they are 1.5, 1 and 2.
-    got = ADVANTAGES["returns_to_go"](scored([[1.0, 1.0], [2.0]]), gamma=0.5)
-    assert lists(got) == [[0.0, -math.sqrt(1.5)], [math.sqrt(1.5)]]
+    assert lists(got) == [[-math.sqrt(1.5), 0.0], [math.sqrt(1.5)]]
+    # With gamma = 0.5 they are (2, 0), (1, 0) and (3, 2): less their means (0, -2/3), (-1, -2/3), (1, 4/3).
+    got = ADVANTAGES["returns_to_go"](scored([[2.0, 0.0], [1.0, 0.0], [2.0, 2.0]]), gamma=0.5)
+    std = math.sqrt((1 + 1 + 4 / 9 + 4 / 9 + 16 / 9) / 6)
+    assert lists(got) == [[0.0, -2 / 3 / std], [-1 / std, -2 / 3 / std], [1 / std, 4 / 3 / std]]
 
 
 def test_gigpo_compares_the_turns_that_began_alike() -> None:
@@ -191,8 +192,13 @@ def test_empg_takes_the_mean_surprisal_of_a_turn() -> None:
             turn.logprobs = np.array(logprobs, np.float32)
     wanted = modulated([np.array([1.0, 1.0]), np.array([-1.0])], [np.array([2.0, 1.0]), np.array([3.0])], 2.0, 3.0, 0.5)
     assert lists(ADVANTAGES["empg"](group, k=2.0, k_future=3.0, zeta=0.5)) == [value.tolist() for value in wanted]
-    group.trajectories[0].turns[0].logprobs = np.zeros(0, np.float32)
-    with pytest.raises(ValueError, match="a turn has none"):
+    with pytest.raises(ValueError, match=r"needs info\['entropy'\]; a turn has none"):
+        ADVANTAGES["empg"](group, key="entropy")
+    for trajectory, levels in zip(group.trajectories, [(2.0, 1.0), (3.0,)], strict=True):
+        for turn, level in zip(trajectory.turns, levels, strict=True):
+            turn.info["entropy"], turn.logprobs = level, np.zeros(0, np.float32)
+    assert lists(ADVANTAGES["empg"](group, 2.0, 3.0, 0.5, key="entropy")) == [value.tolist() for value in wanted]
+    with pytest.raises(ValueError, match="log-probabilities of what was sampled; a turn has none"):
         ADVANTAGES["empg"](group)
 
 

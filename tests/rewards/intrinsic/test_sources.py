@@ -195,8 +195,8 @@ def test_pseudo_counts_generalise_over_features() -> None:
     source.update([path("", *["a"] * 30, *["b"] * 10)])
     seen, mixed, new = source.bonus(path("", "a", "ab", "c"))
     assert seen < mixed < new
+    source.features = lambda seen: np.zeros(2)
     with pytest.raises(RewardError, match=r"features of shape \(2,\), not \(3,\)"):
-        source.features = lambda seen: np.zeros(2)
         source.update([path("", "a")])
 
 

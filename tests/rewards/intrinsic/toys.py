@@ -115,3 +115,40 @@ def wait_for(annotator: Annotator[Any, Any]) -> None:
     while annotator.annotated + annotator.dropped < annotator.offered:
         assert time.monotonic() < until, "the annotator hangs"
         time.sleep(0.0002)
+
+
+class Push(gymnasium.Env[str, str]):
+    """A point on a grid of 4 by 4 that pushes an object before it; the task is the skill that it is to follow.
+
+    ``info["object"]`` says where the object is, ``info["distance"]`` how far the point is from it.
+    """
+
+    SIZE, TURNS = 4, 8
+    MOVES = {"left": (-1, 0), "right": (1, 0), "down": (0, -1), "up": (0, 1)}  # noqa: RUF012
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.skill, self.turn = (options or {})["task"], 0
+        self.point, self.object = (0, 0), (1, 1)
+        return self.text(), self.info()
+
+    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
+        (dx, dy), (x, y) = self.MOVES[action], self.point
+        there = (x + dx, y + dy)
+        beyond = (there[0] + dx, there[1] + dy)
+        if self.inside(there) and (there != self.object or self.inside(beyond)):
+            if there == self.object:
+                self.object = beyond
+            self.point = there
+        self.turn += 1
+        return self.text(), 0.0, self.turn == self.TURNS, False, self.info()
+
+    def inside(self, place: tuple[int, int]) -> bool:
+        return all(0 <= value < self.SIZE for value in place)
+
+    def text(self) -> str:
+        return f"skill {self.skill} point {self.point} object {self.object}"
+
+    def info(self) -> dict[str, Any]:
+        distance = abs(self.point[0] - self.object[0]) + abs(self.point[1] - self.object[1])
+        return {"legal_actions": list(self.MOVES), "object": self.object, "distance": distance}
