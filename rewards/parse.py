@@ -32,6 +32,7 @@ class RewardParseError(ValueError):
     """The text is not a reward expression; the message says what is wrong and names the nearest known name."""
 
 
+_CORE = (builtin, combine, schedule)
 SHELVES: tuple[str, ...] = (
     "action",
     "calibration",
@@ -66,7 +67,7 @@ SHELVES: tuple[str, ...] = (
 def known_names() -> dict[str, Any]:
     """Everything an expression may call by its bare name: rewards, operators on them and schedules."""
     shelves = [importlib.import_module(f".{name}", __package__) for name in SHELVES]
-    return {name: getattr(module, name) for module in (builtin, combine, schedule, *shelves) for name in module.__all__}
+    return {name: getattr(module, name) for module in (*_CORE, *shelves) for name in module.__all__}
 
 
 def parse_reward(text: str) -> Reward:
@@ -164,7 +165,9 @@ def _nearest(name: str, known: Any) -> str:
     close = difflib.get_close_matches(name, list(known), n=1)
     if close:
         return f"; did you mean {close[0]!r}?"
-    return f"; known are {', '.join(sorted(known))}" if len(known) <= 60 else ""
+    core = sorted(name for module in _CORE for name in module.__all__ if name in known)
+    others = f" and {len(known) - len(core)} methods of docs/methods" if len(known) > len(core) else ""
+    return f"; known are {', '.join(core)}{others}" if core else ""
 
 
 def _short(text: str) -> str:
