@@ -171,7 +171,7 @@ def test_works_score(seed: int) -> None:
     assert second - first > 0.5
     assert mended > spoiled + 0.5
     assert second > 0.9
-    assert first < 0.1
+    assert first < 0.6  # on each question it either fails first or has nothing to correct
     # A weight below 1 leaves a right first attempt worth more, and nothing to correct.
     first, second, _, _ = attempts(read(key="right") + 0.5 * improvement(read(key="right")), seed)
     assert min(first, second) > 0.9
