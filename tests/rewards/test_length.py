@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palestra import Status
+from palestra import Status, Trajectory
 from palestra.rewards import Reward, RewardError, Scope, gate, parse_reward, success
 from palestra.rewards.length import brief_if_correct, decoupled_length, overlong, repetition
 
@@ -19,7 +19,7 @@ from .shaping_toys import Arms, episode, expected, lists, read
 correct, length = read(key="correct"), read(key="length")
 
 
-def answer(correct: float, length: float, status: Status = Status.TERMINATED):
+def answer(correct: float, length: float, status: Status = Status.TERMINATED) -> Trajectory:
     return episode(status, correct=[correct], length=[length])
 
 
