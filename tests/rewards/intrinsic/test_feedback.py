@@ -185,7 +185,7 @@ VARIANTS: dict[str, Callable[[], Source]] = {
 
 def sparse() -> int:
     """Episodes that Q-learning needs without an intrinsic reward, the median of five seeds."""
-    return int(np.median([episodes_needed(KeyDoor(), env, seed, limit=400) for seed in range(5)]))
+    return int(np.median([episodes_needed(KeyDoor(), env, seed, limit=250) for seed in range(5)]))
 
 
 @pytest.mark.slow
@@ -194,7 +194,7 @@ def test_works_oni_learning() -> None:
     for name, make in VARIANTS.items():
         rewards: list[Reward] = [env + 0.1 * intrinsic(make()) for _ in range(5)]
         needed[name] = int(
-            np.median([episodes_needed(KeyDoor(), reward, seed, limit=400) for seed, reward in enumerate(rewards)])
+            np.median([episodes_needed(KeyDoor(), reward, seed, limit=250) for seed, reward in enumerate(rewards)])
         )
     print(needed)
     assert max(needed[name] for name in VARIANTS) < needed["none"]
