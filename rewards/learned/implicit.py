@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor, nn
@@ -14,7 +14,6 @@ from ..reward import RewardError, place
 from .model import LearnedModel
 
 
-@runtime_checkable
 class Policy(Protocol):
     """A torch module that knows how likely it would have acted as recorded, such as ``LanguagePolicy``."""
 

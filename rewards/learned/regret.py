@@ -9,12 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ...trajectory import Trajectory, Turn
+from .encoders import FeatureEncoder, Features
 from .fit import bradley_terry
+from .model import RewardModel
 
 Segment = np.ndarray
 """(state, action) of each step, [steps, 2] int."""
 SegmentPair = tuple[Segment, Segment]
 """Two segments of which the first was preferred."""
+Locate = Callable[[Turn], tuple[int, int]]
+"""The (state, action) of a turn."""
 
 
 @dataclass(frozen=True)
@@ -95,6 +100,26 @@ class RewardTable(nn.Module):
     def partial_returns(self, segments: Sequence[Segment]) -> Tensor:
         """sum_t r(s_t, a_t) of each segment, [segments]."""
         return torch.stack([self.reward[segment[:, 0], segment[:, 1]].sum() for segment in segments])
+
+    def as_model(self, locate: Locate) -> RewardModel:
+        """A process model that pays each turn the table's entry; its features are :func:`one_hot`."""
+        states, actions = self.mdp.shape
+        model = RewardModel(FeatureEncoder(one_hot(locate, self.mdp.shape), states * actions, hidden=()), "process")
+        model.head.weight.data = self.reward.detach().reshape(1, -1).float()
+        model.head.bias.data.zero_()
+        return model
+
+
+def one_hot(locate: Locate, shape: tuple[int, int]) -> Features:
+    """The features [turns, states * actions] of a table's model, needed again to load one; IndexError outside it."""
+
+    def features(trajectory: Trajectory) -> np.ndarray:
+        rows = np.zeros((len(trajectory.turns), *shape), np.float32)
+        for row, turn in zip(rows, trajectory.turns, strict=True):
+            row[locate(turn)] = 1
+        return rows.reshape(len(rows), -1)
+
+    return features
 
 
 def regret_loss(table: RewardTable, pairs: Sequence[SegmentPair]) -> Tensor:

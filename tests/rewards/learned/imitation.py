@@ -11,6 +11,8 @@ from palestra.rewards.learned.adversarial import adversarial_loss, discriminator
 from palestra.rewards.learned.encoders import seeded
 
 HORIZON, DISCOUNT = 25, 0.9
+WARM_UP = 200
+"""Steps of random actions before learning begins."""
 
 
 def expert(state: np.ndarray) -> np.ndarray:
@@ -55,7 +57,7 @@ def net(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(nn.Linear(inputs, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, outputs))
 
 
-def imitate(seed: int, penalty: float, episodes: int = 60) -> tuple[float, float]:
+def imitate(seed: int, penalty: float, episodes: int = 80) -> tuple[float, float]:
     """Learn by DDPG (one update a step) from 4 demonstrations.
 
     Returns the share of the expert's return, where a random policy's is 0, and the reward's mean slope on what was
@@ -67,7 +69,7 @@ def imitate(seed: int, penalty: float, episodes: int = 60) -> tuple[float, float
     old_actor.load_state_dict(actor.state_dict())
     old_critic.load_state_dict(critic.state_dict())
     judge = discriminator("features", 4, seed=seed)
-    tools = [torch.optim.Adam(part.parameters(), lr=1e-3) for part in (actor, critic, judge)]
+    tools = [torch.optim.Adam(part.parameters(), lr=2e-3) for part in (actor, critic, judge)]
     shown, buffer = demonstrations(4, 1000 + seed), np.zeros((episodes * HORIZON, 6), np.float32)
 
     def act(state: np.ndarray) -> np.ndarray:
@@ -78,11 +80,12 @@ def imitate(seed: int, penalty: float, episodes: int = 60) -> tuple[float, float
     for _ in range(episodes):
         state = start(rng)
         for _ in range(HORIZON):
-            action = np.clip(act(state) + rng.normal(0, 0.3, 2), -1, 1)
+            drawn = rng.uniform(-1, 1, 2) if filled < WARM_UP else act(state) + rng.normal(0, 0.3, 2)
+            action = np.clip(drawn, -1, 1)
             following = move(state, action)
             buffer[filled] = np.concatenate([state, action, following])
             filled, state = filled + 1, following
-            if filled < 100:
+            if filled < WARM_UP:
                 continue
             batch = torch.from_numpy(buffer[rng.integers(filled, size=64)])
             played, after = batch[:, :4], batch[:, 4:]
@@ -101,7 +104,7 @@ def imitate(seed: int, penalty: float, episodes: int = 60) -> tuple[float, float
             tools[0].step()
             for old, new in ((old_actor, actor), (old_critic, critic)):
                 for one, other in zip(old.parameters(), new.parameters(), strict=True):
-                    one.data.lerp_(other.data, 0.01)
+                    one.data.lerp_(other.data, 0.02)
     idle = np.random.default_rng(seed)
     low, high = worth(lambda _: idle.uniform(-1, 1, 2), 50, 1), worth(expert, 50, 1)
     slope = float(slopes(judge, torch.from_numpy(buffer[filled - 500 : filled, :4])).mean().detach())

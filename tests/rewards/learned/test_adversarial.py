@@ -14,6 +14,7 @@ from palestra.rewards.learned.model import RewardModel
 from palestra.rewards.learned.reward import learned
 
 from .bench import episode, generator
+from .imitation import imitate
 
 
 def straight(weights: list[float]) -> RewardModel:
@@ -56,6 +57,17 @@ def test_the_penalty_holds_the_slope_near_its_target() -> None:
             adversarial_loss(model, expert, learner, generator=noise, penalty=penalty).backward()
             optimizer.step()
         found.append(slopes(model, (expert + learner) / 2).mean().item())
-    print(found)
     assert found[0] < 1.5
     assert found[1] > 5
+
+
+@pytest.mark.slow
+def test_works_lipschitz_gail() -> None:
+    """Off-policy imitation of a point that goes straight home, paid by the discriminator alone."""
+    found = np.array([[imitate(seed, penalty) for penalty in (10.0, 0.0)] for seed in range(5)])
+    for name, rows in (("with the penalty", found[:, 0]), ("without", found[:, 1])):
+        print(f"{name}: share of the expert's return and slope {rows.round(2).tolist()}")
+    assert found[:, 0, 0].mean() > 0.8
+    assert found[:, 0, 0].min() > 0.7
+    assert np.abs(found[:, 0, 1] - 1).max() < 0.3
+    assert (found[:, 1, 0] < 0.8).sum() >= 3

@@ -308,11 +308,21 @@ def test_an_expression_names_the_folder_and_is_read_back(tmp_path: Path) -> None
     reward = parse_reward(f"success + 0.5*named(learned('{tmp_path}'), 'helpful')")
     assert parse_reward(str(reward)) == reward == pickle.loads(pickle.dumps(reward))
     assert [value.tolist() for value in reward([TWO]) if value is not None] == [[10.5, -2.5]]
-    own = f"{__name__}:count_features"
-    save(RewardModel(FeatureEncoder(count_features, 2)), tmp_path / "own")
+
+
+def test_an_expression_names_the_features(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "my_counts.py").write_text(
+        "import numpy as np\ndef counts(trajectory):\n    return np.ones((len(trajectory.turns), 2))\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    save(RewardModel(FeatureEncoder(count_features, 2), "process"), tmp_path)
+    reward = parse_reward(f"learned('{tmp_path}', features=my_counts:counts)")
+    assert parse_reward(str(reward)) == reward
+    [paid] = reward([TWO])
+    assert paid is not None
+    assert paid[0] == paid[1] != 0
     with pytest.raises(RewardParseError, match="needs features="):
-        parse_reward(f"learned('{tmp_path / 'own'}')")
-    assert own
+        parse_reward(f"learned('{tmp_path}')")
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from palestra import Status, Trajectory, Turn
 from palestra.rewards.learned.fit import fit
 from palestra.rewards.learned.regret import (
     RewardTable,
     Segment,
     SegmentPair,
     TabularMDP,
+    one_hot,
     partial_return_loss,
     regret_loss,
 )
+from palestra.rewards.learned.reward import learned
+from palestra.rewards.learned.saved import load, save
 
 from .bench import generator
 
@@ -130,6 +136,26 @@ def test_shaping_changes_no_regret(shift: float) -> None:
     before = table.regrets(walks).detach().numpy()
     table.reward.data = torch.from_numpy(shaped)
     np.testing.assert_allclose(table.regrets(walks).detach().numpy(), before, atol=1e-8)
+
+
+def test_a_table_becomes_a_reward(tmp_path: Path) -> None:
+    mdp, reward = grid(2)
+    table = RewardTable(mdp)
+    table.reward.data = torch.from_numpy(reward)
+
+    def locate(turn: Turn) -> tuple[int, int]:
+        return int(turn.observation), int(turn.action)
+
+    trajectory = Trajectory("Grid-v0", None, 0, [Turn("23", "0"), Turn("3", "2")], Status.TERMINATED)
+    model = table.as_model(locate)
+    [paid] = learned(model)([trajectory])
+    np.testing.assert_allclose(paid, [reward[23, 0], reward[3, 2]])  # type: ignore[arg-type]
+    save(model, tmp_path)
+    again = load(tmp_path, features=one_hot(locate, mdp.shape))
+    np.testing.assert_array_equal(again.pay([trajectory])[0], paid)  # type: ignore[arg-type]
+    trajectory.turns[0].observation = "25"
+    with pytest.raises(IndexError):
+        learned(model)([trajectory])
 
 
 def test_what_is_no_mdp_is_refused() -> None:
