@@ -29,14 +29,16 @@ class Demonstration:
 
 
 class DisturbedOracle:
-    """The environment's solver, whose action chance replaces with a probability of ``disturbance``.
+    """The environment's solver, in whose place chance acts with a probability of ``disturbance``.
 
     What the solver does next then shows how to recover from states that a learner gets into and a solver does not
-    (DART, Laskey et al. 2017, arXiv:1703.09327; the noise here is uniform over legal actions, not fitted).
+    (DART, Laskey et al. 2017, arXiv:1703.09327; their noise is fitted to the learner).  Half of the disturbances are
+    legal actions, the others are ``known`` ones at the wrong time, most of which the environment refuses.
     """
 
     def __init__(self, disturbance: float) -> None:
         self.disturbance = disturbance
+        self.known: Sequence[Any] = ()
         self._oracle, self._random = OracleAgent(), RandomAgent()
 
     def reset(self, env: gymnasium.Env[Any, Any], seed: int) -> None:
@@ -47,9 +49,13 @@ class DisturbedOracle:
         self.own: list[bool] = []
 
     def act(self, observation: Observation, info: Mapping[str, Any]) -> Any:
-        """The solver's next action, or a random one; ``own`` remembers which."""
+        """The solver's next action, or another one; ``own`` remembers which."""
         self.own.append(bool(self._rng.random() >= self.disturbance))
-        return (self._oracle if self.own[-1] else self._random).act(observation, info)
+        if self.own[-1]:
+            return self._oracle.act(observation, info)
+        if self.known and self._rng.random() < 0.5:
+            return self.known[int(self._rng.integers(len(self.known)))]
+        return self._random.act(observation, info)
 
 
 def demonstrate(env: gymnasium.Env[Any, Any], jobs: Sequence[Job], disturbance: float = 0.0) -> list[Demonstration]:
@@ -61,6 +67,9 @@ def demonstrate(env: gymnasium.Env[Any, Any], jobs: Sequence[Job], disturbance: 
     agent = DisturbedOracle(disturbance)
     shown: list[Demonstration] = []
     for job in jobs:
+        if disturbance:
+            undisturbed = play(env, OracleAgent(), seed=job.seed, options=job.options)
+            agent.known = [turn.action for turn in undisturbed.turns]
         episode = play(env, agent, seed=job.seed, options=job.options)
         if episode.status.scored and solved(episode):
             shown.append(Demonstration(episode, np.array(agent.own)))

@@ -203,7 +203,7 @@ class WebShop(gymnasium.Env[str, str]):
         else:
             feedback = self._feedback(action, name, argument)
         reward = float(parts.get("score", 0.0))
-        return self._observe(), reward, bool(parts), False, self._info(feedback) | parts
+        return self._observe(again=feedback is not None), reward, bool(parts), False, self._info(feedback) | parts
 
     def _searched(self, query: str, page: int = 1) -> State:
         return State(Kind.RESULTS, query, self._search(query), page, visited=self._state.visited)
@@ -254,6 +254,8 @@ class WebShop(gymnasium.Env[str, str]):
             return f"There is no action {_quote(name)}; write search[words] or click[name]."
         if argument == "search":
             return "The search button needs words; write search[words]."
+        if self._brief:
+            return f"{_quote(argument)} cannot be clicked here."
         names = self._clickables()
         listed = ", ".join(map(_quote, names[:_LISTED_NAMES]))
         more = f" and {len(names) - _LISTED_NAMES} more" if len(names) > _LISTED_NAMES else ""
@@ -272,8 +274,11 @@ class WebShop(gymnasium.Env[str, str]):
         names = {name: number for number, name in self._numbers().items()}
         return [names.get(name, name) for name in clickables(self._state, self._product)]
 
-    def _observe(self) -> str:
-        return self._render(self._state, self._current_goal().instruction, self._product)
+    def _observe(self, again: bool = False) -> str:
+        instruction = self._current_goal().instruction
+        if self._brief:
+            return render_brief(self._state, instruction, self._product, again)
+        return self._render(self._state, instruction, self._product)
 
     def _info(self, feedback: str | None = None) -> dict[str, Any]:
         info: dict[str, Any] = {

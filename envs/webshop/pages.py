@@ -100,18 +100,19 @@ def render_text_rich(state: State, instruction: str, lookup: Lookup) -> str:
     return clicked_first + "".join(lines)
 
 
-def render_brief(state: State, instruction: str, lookup: Lookup) -> str:
+def render_brief(state: State, instruction: str, lookup: Lookup, again: bool = False) -> str:
     """The page in few words: what is new on it, with results as numbered lines.
 
     The instruction stands on the search page only, a page of results to which one comes back says only which of them
-    were opened, and once an option has been clicked a product's page is no more than the options chosen so far.
+    were opened, and once an option has been clicked a product's page is no more than the options chosen so far.  Where
+    nothing has happened since the page was shown, ``again``, it says no more than where one is.
     """
     match state.kind:
         case Kind.SEARCH:
             return instruction
-        case Kind.RESULTS if state.product in state.shown():
-            opened = (str(number) for number, product in enumerate(state.shown(), 1) if product in state.visited)
-            return f"page {state.page}, opened {', '.join(opened)}"
+        case Kind.RESULTS if again or state.product in state.shown():
+            opened = [str(number) for number, product in enumerate(state.shown(), 1) if product in state.visited]
+            return f"page {state.page}" + (f", opened {', '.join(opened)}" if opened else "")
         case Kind.RESULTS:
             products = map(lookup, state.shown())
             lines = [f"{item.title} {item.price_tag}[{number}]" for number, item in enumerate(products, 1)]
@@ -120,8 +121,10 @@ def render_brief(state: State, instruction: str, lookup: Lookup) -> str:
             return "chosen: " + ", ".join(value for _, value in state.chosen)
         case Kind.ITEM:
             product = lookup(state.product)
-            options = [f"{group}: {', '.join(values)}" for group, values in product.options.items()]
+            options = [] if again else [f"{group}: {', '.join(values)}" for group, values in product.options.items()]
             return "\n".join([*options, f"{product.title} {product.price_tag}"])
+        case Kind.SUBPAGE if again:
+            return state.subpage.lower()
         case Kind.SUBPAGE | Kind.DONE:
             return "\n".join(text.strip() for style, text in _body(state, lookup) if style == "plain")
 

@@ -138,10 +138,10 @@ def test_a_disturbed_oracle_recovers_and_only_its_own_actions_are_imitated() -> 
     again = demonstrate(Colours(), jobs(3) * 20, disturbance=0.4)
     assert [d.own.tolist() for d in shown] == [d.own.tolist() for d in again]
     disturbed = [d for d in shown if not d.own.all()]
-    assert disturbed
+    assert any(demonstration.own.sum() == 2 for demonstration in disturbed)
     for demonstration, row in zip(disturbed, rows(disturbed), strict=True):
         assert demonstration.episode.score == 1.0
-        assert demonstration.own.sum() == 2  # the tins that were asked for, whatever came between
+        assert 1 <= demonstration.own.sum() <= 2  # chance may name a colour that is asked for
         lengths = [len(turn.action_ids) for turn in demonstration.episode.turns]
         weights = np.repeat(demonstration.own.astype(np.float32), lengths)
         assert np.array_equal(row.advantages[row.sampled], weights)

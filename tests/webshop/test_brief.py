@@ -71,12 +71,21 @@ def test_coming_back_to_the_results_says_which_were_opened_instead_of_listing_th
     assert brief.step("search[jacket]")[0] == listed
 
 
-def test_a_number_that_is_not_on_the_page_is_answered_with_the_numbers_that_are(brief: Any) -> None:
-    brief.reset(options={"goal": 3})
-    page, *_ = brief.step("search[jacket]")
+def test_what_cannot_be_clicked_is_answered_in_few_words_and_the_page_is_not_repeated(brief: Any) -> None:
+    instruction, _ = brief.reset(options={"goal": 3})
+    assert brief.step("click[5]")[0] == instruction
+    brief.step("search[jacket]")
     after, reward, ended, _, info = brief.step("click[11]")
-    assert (after, reward, ended, info["valid_action"]) == (page, 0.0, False, False)
-    assert "'10'" in info["feedback"]
+    assert (after, reward, ended, info["valid_action"]) == ("page 1", 0.0, False, False)
+    assert info["feedback"] == "'11' cannot be clicked here."
+    item, *_ = brief.step("click[2]")
+    assert "\n" in item
+    assert brief.step("click[2]")[0] == item.rpartition("\n")[2]
+    assert brief.step("click[description]")[0] != "description"
+    assert brief.step("click[2]")[0] == "description"
+    brief.step("click[< prev]")
+    brief.step("click[< prev]")
+    assert brief.step("click[11]")[0] == "page 1, opened 2"
 
 
 def test_codes_are_no_links_where_numbers_are(brief: Any) -> None:
