@@ -19,3 +19,8 @@ def test_the_python_blocks_print_what_they_say(page: Path) -> None:
     result = doctest.DocTestRunner(optionflags=doctest.ELLIPSIS).run(test, out=report.append)
     assert result.attempted > 0
     assert result.failed == 0, "".join(report)
+
+
+def test_every_page_is_listed() -> None:
+    index = (PAGES[0].parents[1] / "rewards.md").read_text()
+    assert sorted(re.findall(r"\]\(methods/([\w-]+)\.md\)", index)) == [page.stem for page in PAGES]
