@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .builtin import env, invalid_action, response_length, solved, success, truncated, turns, valid_action
+from .builtin import env, invalid_action, progress, response_length, solved, success, truncated, turns, valid_action
 from .combinator import Operation, combinator
 from .combine import (
     anneal,
@@ -54,6 +54,7 @@ __all__ = [
     "objectives",
     "parse_reward",
     "product",
+    "progress",
     "response_length",
     "route",
     "score",

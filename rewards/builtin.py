@@ -11,6 +11,7 @@ from .reward import RewardError
 __all__ = [
     "env",
     "invalid_action",
+    "progress",
     "response_length",
     "solved",
     "success",
@@ -64,6 +65,14 @@ def valid_action(trajectory: Trajectory) -> np.ndarray:
 def invalid_action(turn: Turn) -> float:
     """1 on each turn whose action the environment did not understand (``info["valid_action"]`` is false)."""
     return float(not _is_valid(turn))
+
+
+@turn_reward
+def progress(turn: Turn) -> float:
+    """How far the task is after the turn, ``info["progress"]``; ``delta(progress)`` pays what each turn adds to it."""
+    if "progress" not in turn.info:
+        raise RewardError('the environment does not say info["progress"]; some do so when made with progress=True')
+    return float(turn.info["progress"])
 
 
 @turn_reward

@@ -87,8 +87,11 @@ class WarmStart:
 
     demonstrations: int = 0
     """Episodes that the oracle shows, on training tasks; 0 starts from the model as it is."""
-    opening_epochs: int = 0
-    """Passes over their first turns alone, which come before: a short context teaches to copy from it at small cost."""
+    excerpt_epochs: int = 0
+    """Passes over excerpts before: a first turn with as many of the last ones as make few tokens.  A short context
+    teaches to copy from it at small cost."""
+    excerpt_tokens: int = 128
+    """Most tokens of an excerpt, unless its first turn alone has more."""
     epochs: int = 1
     """Passes over them whole."""
     batch_tokens: int = 8192

@@ -95,21 +95,37 @@ def demonstration_row(demonstration: Demonstration, renderer: Renderer) -> Row:
     return to_row(episode, demonstration.own.astype(np.float64))
 
 
-def opening(demonstration: Demonstration) -> Demonstration:
-    """A demonstration's first turn alone."""
-    first = replace(demonstration.episode, turns=demonstration.episode.turns[:1])
-    return Demonstration(first, demonstration.own[:1])
+def excerpt(demonstration: Demonstration, tokens: int) -> Demonstration:
+    """A demonstration's first turn, and as many of its last ones as make at most ``tokens`` with it.
+
+    Raises:
+        ValueError: the turns have no ids yet; :func:`demonstration_row` gives them theirs.
+    """
+    turns = demonstration.episode.turns
+    sizes = [len(turn.context_ids) + len(turn.action_ids) for turn in turns]
+    if not all(sizes):
+        raise ValueError("an excerpt needs the ids of the demonstration's turns")
+    total, start = sizes[0], len(turns)
+    while start > 1 and total + sizes[start - 1] <= tokens:
+        start -= 1
+        total += sizes[start]
+    chosen = [0, *range(start, len(turns))]
+    shortened = replace(demonstration.episode, turns=[turns[index] for index in chosen])
+    return Demonstration(shortened, demonstration.own[chosen])
 
 
 def batches(
     shown: Sequence[Demonstration], renderer: Renderer, settings: WarmStart, generator: np.random.Generator
 ) -> list[list[Row]]:
-    """What each optimiser step of a warm start is trained on: the openings, then the whole demonstrations."""
+    """What each optimiser step of a warm start is trained on: excerpts, then the whole demonstrations."""
     whole = [demonstration_row(demonstration, renderer) for demonstration in shown]
-    openings = [demonstration_row(opening(demonstration), renderer) for demonstration in shown if demonstration.own[0]]
+    excerpts = [
+        demonstration_row(excerpt(demonstration, settings.excerpt_tokens), renderer)
+        for demonstration in (shown if settings.excerpt_epochs else [])
+    ]
     return [
         batch
-        for rows, epochs in ((openings, settings.opening_epochs), (whole, settings.epochs))
+        for rows, epochs in ((excerpts, settings.excerpt_epochs), (whole, settings.epochs))
         for _ in range(epochs)
         for batch in micro_batches([rows[index] for index in generator.permutation(len(rows))], settings.batch_tokens)
     ]

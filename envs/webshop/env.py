@@ -70,6 +70,8 @@ class WebShop(gymnasium.Env[str, str]):
         nouns: ``nouns(title)`` -> the nouns of a title, lower-cased; by default spaCy's if it is installed, else a
             rule.
         human_goals: goals that people wrote; otherwise synthetic ones.
+        progress: also give ``info["progress"]``, the score that a purchase here and now would make: of the product
+            looked at with the options clicked so far, 0 on pages of none.  It is for rewards; agents do not see it.
         render_mode: ``"ansi"`` makes :meth:`render` return the page as ``text_rich``.
 
     Raises:
@@ -99,6 +101,7 @@ class WebShop(gymnasium.Env[str, str]):
         search: SearchFunction | None = None,
         nouns: NounFunction | None = None,
         human_goals: bool = True,
+        progress: bool = False,
         render_mode: str | None = None,
     ) -> None:
         if observation not in _RENDER:
@@ -119,6 +122,7 @@ class WebShop(gymnasium.Env[str, str]):
         )
         if not len(self._goals):
             raise ValueError(f"{self._catalogue.name} has no {'human' if human_goals else 'synthetic'} goals")
+        self._progress = progress
         self._own_search = CachedSearch(numbers_of(search, self._catalogue)) if search else None
         self._own_tagger = NounTagger("custom", remembered(nouns)) if nouns else None
         self._plan: tuple[Goal, Plan] | None = None
@@ -231,8 +235,14 @@ class WebShop(gymnasium.Env[str, str]):
         return state._replace(chosen=tuple((dict(state.chosen) | {group: name}).items()))
 
     def _buy(self, goal: Goal) -> dict[str, Any]:
+        parts = self._purchase(goal)
+        self._state = self._state._replace(kind=Kind.DONE, score=parts["score"])
+        return {**parts, "noun_tagger": self._tagger.name}
+
+    def _purchase(self, goal: Goal) -> dict[str, Any]:
+        """Every part of the score that buying the product of this page, as it is chosen, makes."""
         product, target = self._product(self._state.product), self._product(goal.product)
-        parts = score_purchase(
+        return score_purchase(
             goal,
             target,
             product,
@@ -241,8 +251,6 @@ class WebShop(gymnasium.Env[str, str]):
             self._tagger.nouns(product.title),
             self._tagger.nouns(target.title),
         )
-        self._state = self._state._replace(kind=Kind.DONE, score=parts["score"])
-        return {**parts, "noun_tagger": self._tagger.name}
 
     def _feedback(self, action: object, name: str, argument: str | None) -> str:
         """One sentence on why an action did nothing."""
@@ -289,7 +297,16 @@ class WebShop(gymnasium.Env[str, str]):
         }
         if feedback is not None:
             info["feedback"] = feedback
+        if self._progress:
+            info["progress"] = self._progress_made()
         return info
+
+    def _progress_made(self) -> float:
+        if self._state.kind is Kind.DONE:
+            return self._state.score
+        if self._state.kind in (Kind.ITEM, Kind.SUBPAGE):
+            return float(self._purchase(self._current_goal())["score"])
+        return 0.0
 
     def render(self) -> str | None:
         """The page as ``text_rich`` where ``render_mode`` is ``"ansi"``, else nothing."""

@@ -51,6 +51,7 @@ def make_plan(goal: Goal, lookup: Lookup, find: Callable[[str], tuple[int, ...]]
 def _queries(goal: Goal, target: Product) -> Iterator[str]:
     """Queries to try, from what an agent could write itself to what only the catalogue knows."""
     wish = goal.instruction.lower().partition(", and price lower than")[0]
+    yield wish.strip()
     yield _words(wish)
     yield _words(" ".join([*goal.attributes, target.query]))
     yield _words(" ".join([*goal.attributes, target.query, *goal.options]))

@@ -19,7 +19,7 @@ from palestra.training.config import Objective, Optimizer, WarmStart
 from palestra.training.learner import Learner
 from palestra.training.rollout import Job, Rollout
 from palestra.training.rows import Row, to_row
-from palestra.training.warm_start import Demonstration, batches, demonstrate, demonstration_row, imitate
+from palestra.training.warm_start import Demonstration, batches, demonstrate, demonstration_row, excerpt, imitate
 
 from ..agents.models import small_model_path
 
@@ -80,7 +80,8 @@ class Prompter:
         self.version = version
 
 
-RNG = np.random.default_rng(0)
+SHORT = 10
+"""Room for no turn beside the first."""
 
 
 def tokenizer() -> Any:
@@ -161,7 +162,9 @@ def planned(count: int, settings: WarmStart, seed: int = 0) -> list[list[Row]]:
 
 
 def test_imitation_lowers_the_loss_and_teaches_the_actions() -> None:
-    settings = WarmStart(opening_epochs=5, epochs=10, batch_tokens=150, optimizer=Optimizer(learning_rate=3e-3))
+    settings = WarmStart(
+        excerpt_tokens=SHORT, excerpt_epochs=5, epochs=10, batch_tokens=150, optimizer=Optimizer(learning_rate=3e-3)
+    )
     plan = planned(3, settings)
     learner = Learner(load_model(str(small_model_path("qwen3"))), settings.optimizer, Objective(), len(plan))
     losses: list[tuple[int, float]] = []
@@ -173,22 +176,38 @@ def test_imitation_lowers_the_loss_and_teaches_the_actions() -> None:
     assert np.mean(values[-4:]) < 0.3 * np.mean(values[:4])
 
 
-def test_the_openings_come_first_and_each_epoch_shows_every_demonstration_once() -> None:
-    plan = planned(6, WarmStart(opening_epochs=2, epochs=2, batch_tokens=150))
+def test_the_excerpts_come_first_and_each_epoch_shows_every_demonstration_once() -> None:
+    settings = WarmStart(excerpt_tokens=SHORT, excerpt_epochs=2, epochs=2, batch_tokens=150)
+    plan = planned(6, settings)
     whole = {row.ids.tobytes() for row in rows(demonstrate(Colours(), jobs(6)))}
     seen = [row.ids.tobytes() for batch in plan for row in batch]
     assert len(whole) == 5
-    openings, demonstrations = seen[:10], seen[10:]
-    assert not whole & set(openings)
-    assert all(any(full.startswith(start) for full in whole) for start in openings)
-    for part in (openings, demonstrations):
+    excerpts, demonstrations = seen[:10], seen[10:]
+    assert not whole & set(excerpts)
+    assert all(any(full.startswith(start) for full in whole) for start in excerpts)
+    for part in (excerpts, demonstrations):
         assert sorted(part[:5]) == sorted(part[5:])
         assert len(set(part[:5])) == 5
     assert demonstrations[:5] != demonstrations[5:]
-    assert [[row.ids.tolist() for row in batch] for batch in plan] != [
-        [row.ids.tolist() for row in batch]
-        for batch in planned(6, WarmStart(opening_epochs=2, epochs=2, batch_tokens=150), seed=1)
-    ]
+    other = [[row.ids.tolist() for row in batch] for batch in planned(6, settings, seed=1)]
+    assert [[row.ids.tolist() for row in batch] for batch in plan] != other
+
+
+def test_an_excerpt_is_the_first_turn_and_the_last_ones_that_fit() -> None:
+    shown = next(d for d in demonstrate(Colours(), jobs(50)[4:], disturbance=0.5) if len(d.own) > 3)
+    demonstration_row(shown, Renderer(tokenizer()))
+    turns = shown.episode.turns
+    sizes = [len(turn.context_ids) + len(turn.action_ids) for turn in turns]
+    for kept in range(len(turns)):
+        short = excerpt(shown, sizes[0] + sum(sizes[len(sizes) - kept :]))
+        assert short.episode.turns == [turns[0], *turns[max(1, len(turns) - kept) :]]
+        assert short.own.tolist() == [shown.own[0], *shown.own[max(1, len(turns) - kept) :]]
+    assert excerpt(shown, 1).episode.turns == turns[:1]
+
+
+def test_an_excerpt_needs_ids() -> None:
+    with pytest.raises(ValueError, match="needs the ids"):
+        excerpt(demonstrate(Colours(), jobs(1))[0], 10)
 
 
 def test_a_batch_holds_as_many_tokens_as_it_may() -> None:
@@ -196,9 +215,3 @@ def test_a_batch_holds_as_many_tokens_as_it_may() -> None:
     assert all(sum(map(len, batch)) <= 150 or len(batch) == 1 for batch in plan)
     assert any(len(batch) > 1 for batch in plan)
     assert [len(batch) for batch in planned(6, WarmStart(batch_tokens=1))] == [1] * 5
-
-
-def test_a_first_action_that_was_drawn_opens_nothing() -> None:
-    (shown,) = demonstrate(Colours(), jobs(1))
-    drawn = replace(shown, own=np.array([False, True]))
-    assert [len(batch) for batch in batches([drawn], Renderer(tokenizer()), WarmStart(opening_epochs=3), RNG)] == [1]
