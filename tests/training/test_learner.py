@@ -302,16 +302,21 @@ def test_nothing_to_learn_from_is_no_step() -> None:
 @pytest.mark.parametrize("limit", [1, 10_000])
 @pytest.mark.parametrize("context_weight", [0.0, 0.3])
 def test_cloning_is_cross_entropy(limit: int, context_weight: float) -> None:
-    rows = random_rows(4)
+    rng = np.random.default_rng(0)
+    rows = [replace(row, advantages=rng.integers(0, 2, len(row)).astype(np.float32)) for row in random_rows(4)]
+    rows = [replace(row, advantages=row.advantages * row.sampled) for row in rows]
     model = eager_model()
-    own, other = [], []
+    own, other, weights = [], [], []
     for row in rows:
         ids = torch.from_numpy(row.ids.astype(np.int64))
         scores = model(input_ids=ids[None]).logits[0, :-1].log_softmax(-1)
         losses = -scores.gather(1, ids[1:, None])[:, 0]
         own.append(losses[torch.from_numpy(row.sampled[1:])])
         other.append(losses[torch.from_numpy(~row.sampled[1:])])
-    loss = torch.cat(own).mean()
+        weights.append(torch.from_numpy(row.advantages[row.sampled]))
+    shown = torch.cat(weights)
+    assert 0 < shown.sum() < len(shown)
+    loss = (shown * torch.cat(own)).sum() / shown.sum()
     (loss + context_weight * torch.cat(other).mean()).backward()
     learner = Learner(packed_model(), PLAIN, Objective(max_batch_tokens=limit), 10)
     seen = gradients(learner)
