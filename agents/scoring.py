@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +14,18 @@ from .packed import Packing, hidden_states, load_model, logits
 
 _ROWS = 1024
 """Tokens whose distributions over the vocabulary are held at once."""
+
+
+_Measure = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
+"""Of distributions [tokens, vocabulary], as log-probabilities, and the ids drawn [tokens]: a number each."""
+
+
+def _logprobs(distribution: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return distribution.gather(1, ids[:, None])[:, 0]
+
+
+def _certainty(distribution: torch.Tensor, ids: torch.Tensor) -> torch.Tensor:
+    return -distribution.mean(-1) - math.log(distribution.shape[1])
 
 
 class ModelScorer:
@@ -54,6 +67,16 @@ class ModelScorer:
         Raises:
             ValueError: if a context has a picture, or a pair is longer than the model's limit.
         """
+        return self._answers(pairs, _logprobs)
+
+    def certainty(self, pairs: Sequence[Pair]) -> list[np.ndarray]:
+        """How far from uniform each of the target's tokens was drawn: KL(U || p) = -log V - mean_j log p_j, in nats.
+
+        One float64 array per pair; errors as of :meth:`logprobs`.
+        """
+        return self._answers(pairs, _certainty)
+
+    def _answers(self, pairs: Sequence[Pair], measure: _Measure) -> list[np.ndarray]:
         encoded = [(self._begin + self._ids(context), self._ids(target)) for context, target in pairs]
         for (_, target), (head, tail) in zip(pairs, encoded, strict=True):
             if len(head) + len(tail) > self.max_context:
@@ -61,7 +84,7 @@ class ModelScorer:
                 raise ValueError(
                     f"{target!r:.80} and its context have {tokens} tokens, the limit is {self.max_context}"
                 )
-        return [answer for batch in self._batches(encoded) for answer in self._score(batch)]
+        return [answer for batch in self._batches(encoded) for answer in self._score(batch, measure)]
 
     @torch.no_grad()
     def follow(self, policy: PreTrainedModel, decay: float = 0.995) -> None:
@@ -92,7 +115,7 @@ class ModelScorer:
             yield batch
 
     @torch.no_grad()
-    def _score(self, batch: Sequence[tuple[list[int], list[int]]]) -> list[np.ndarray]:
+    def _score(self, batch: Sequence[tuple[list[int], list[int]]], measure: _Measure) -> list[np.ndarray]:
         device = next(self.model.parameters()).device
         lengths = [len(head) + len(tail) for head, tail in batch]
         ids = torch.tensor([index for head, tail in batch for index in (*head, *tail)], device=device)
@@ -102,8 +125,7 @@ class ModelScorer:
         places = torch.from_numpy(targets).to(device)
         # A token's distribution stands in the place before it.
         rows = [
-            logits(self.model, hidden[chunk - 1]).log_softmax(-1).gather(1, ids[chunk, None])[:, 0]
-            for chunk in places.split(_ROWS)
+            measure(logits(self.model, hidden[chunk - 1]).log_softmax(-1), ids[chunk]) for chunk in places.split(_ROWS)
         ]
         answers = torch.cat(rows).double().cpu().numpy()
         return np.split(answers, np.cumsum([len(tail) for _, tail in batch])[:-1])

@@ -7,11 +7,13 @@ reasoning.
 
 from __future__ import annotations
 
+from .contrast import CertaintyScorer as CertaintyScorer
 from .contrast import (
     contrastive_likelihood,
     density_ratio,
     follow_up_likelihood,
     self_aligned,
+    self_certainty,
     self_likelihood,
     yes_probability,
 )
@@ -38,6 +40,7 @@ __all__ = [
     "reasoning_reflection",
     "reference_probability",
     "self_aligned",
+    "self_certainty",
     "self_likelihood",
     "spread_gate",
     "thought_gain",

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ...trajectory import Observation, Trajectory
 from ..combinator import Operation, combinator
 from ..combine import paid_at_the_end
 from ..reward import Episodes, RewardError, Scope, Values
-from .scorer import Scorer, ask, ask_turns, mean_logprob, seen, written
+from .scorer import Pair, Scorer, ask, ask_turns, mean_logprob, seen, written
 
 
 @combinator(Scope.EPISODE)
@@ -99,6 +100,34 @@ def self_likelihood(scorer: Scorer) -> Operation:
     Source: the sharpening mechanism (arXiv:2412.01951), with maximum likelihood as the self-reward.
     """
     return lambda episodes: _turn_totals(scorer, episodes)
+
+
+class CertaintyScorer(Protocol):
+    """A language model that says how sure it was: KL(U || p) of each of a target's tokens, [target tokens], in nats."""
+
+    def certainty(self, pairs: Sequence[Pair]) -> list[np.ndarray]: ...
+
+
+@combinator(Scope.PAST)
+def self_certainty(scorer: CertaintyScorer) -> Operation:
+    """How sure the model was of each turn's action: the mean over its tokens of KL(U || p), 0 for an empty action.
+
+    U is uniform over the vocabulary, so with p_ij the probability of token j in place i of n it is
+    -1/(n V) sum_ij log(V p_ij).  Source: self-certainty (arXiv:2502.18581), which Shop-R1 (arXiv:2507.17842) pays for
+    rationales, where no reference says what is right.  RewardError if the scorer gives anything but that.
+    """
+
+    def operation(episodes: Episodes) -> Values:
+        pairs = [
+            (seen(episode, turn), written(episode, turn)) for episode in episodes for turn in range(len(episode.turns))
+        ]
+        answers = [np.asarray(answer, np.float64) for answer in scorer.certainty(pairs)] if pairs else []
+        if len(answers) != len(pairs) or any(answer.ndim != 1 or (answer < -1e-6).any() for answer in answers):
+            raise RewardError(f"the scorer gave no certainties for {len(pairs)} actions")
+        means = iter([float(answer.mean()) if len(answer) else 0.0 for answer in answers])
+        return [np.array([next(means) for _ in episode.turns], np.float64) for episode in episodes]
+
+    return operation
 
 
 @combinator(Scope.PAST)

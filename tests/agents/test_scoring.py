@@ -11,8 +11,8 @@ import torch
 from palestra import Group, Status, Trajectory, Turn
 from palestra.agents.packed import pack
 from palestra.agents.scoring import ModelScorer
-from palestra.rewards import score
-from palestra.rewards.likelihood import ema_update, self_aligned
+from palestra.rewards import RewardError, score
+from palestra.rewards.likelihood import ema_update, self_aligned, self_certainty
 
 from .models import small_model, small_model_path
 
@@ -92,3 +92,43 @@ def test_a_reference_follows_the_policy() -> None:
     for name, weights in reference.named_parameters():
         torch.testing.assert_close(weights, wanted[name].detach())
     assert not np.allclose(scorer.logprobs(PAIRS)[0], before)
+
+
+def test_certainty_is_the_divergence_of_the_uniform_distribution_from_the_models(
+    scorer_and_model: tuple[ModelScorer, Any],
+) -> None:
+    scorer, model = scorer_and_model
+    context, target = PAIRS[0]
+    begin = scorer.tokenizer.bos_token_id
+    head = [scorer.tokenizer.eos_token_id if begin is None else begin, *scorer.tokenizer.encode(context)]
+    tail = scorer.tokenizer.encode(target)
+    with torch.no_grad():
+        scores = model(input_ids=torch.tensor([head + tail])).logits[0].double().log_softmax(-1)
+    rows = scores[len(head) - 1 : len(head) + len(tail) - 1]
+    uniform = torch.full_like(rows, 1 / rows.shape[1])
+    wanted = (uniform * (uniform.log() - rows)).sum(-1).numpy()
+    answers = scorer.certainty(PAIRS)
+    np.testing.assert_allclose(answers[0], wanted, atol=5e-4)
+    assert answers[2].shape == (0,)
+    assert all((answer >= 0).all() for answer in answers)
+
+
+def test_certainty_serves_its_reward(scorer_and_model: tuple[ModelScorer, Any]) -> None:
+    scorer, _ = scorer_and_model
+    episode = Trajectory("Shop-v0", 0, 0, [Turn("find me a desk lamp", "search[desk lamp]"), Turn("Page", "")])
+    episode.status = Status.TERMINATED
+    (values,) = score(self_certainty(scorer), Group([episode]))
+    (wanted,) = scorer.certainty([("find me a desk lamp\n", "search[desk lamp]")])
+    assert values is not None
+    assert values.tolist() == pytest.approx([wanted.mean(), 0.0])
+
+
+class Broken:
+    def certainty(self, pairs: Any) -> list[np.ndarray]:
+        return [np.array([-1.0]) for _ in pairs]
+
+
+def test_what_is_no_certainty_is_refused() -> None:
+    episode = Trajectory("Shop-v0", 0, 0, [Turn("page", "act")], status=Status.TERMINATED)
+    with pytest.raises(RewardError, match="no certainties for 1 actions"):
+        self_certainty(Broken())([episode])
