@@ -9,13 +9,24 @@ from typing import TYPE_CHECKING, Any
 
 from .envs import register_all
 from .envs.abilities import EnvironmentFault
+from .envs.multi.registry import make_multi, register_multi
 from .trajectory import Group, Status, Trajectory, Turn
 
 if TYPE_CHECKING:
     from .envs.check import check
 
 __version__ = "0.1.0"
-__all__ = ["EnvironmentFault", "Group", "Status", "Trajectory", "Turn", "check", "register_all"]
+__all__ = [
+    "EnvironmentFault",
+    "Group",
+    "Status",
+    "Trajectory",
+    "Turn",
+    "check",
+    "make_multi",
+    "register_all",
+    "register_multi",
+]
 
 register_all()
 

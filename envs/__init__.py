@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import gymnasium
 
+from .multi.registry import register_games
+
 
 def register_all() -> None:
     """Register every environment with Gymnasium; calling it again changes nothing."""
     if "WebShop-v0" not in gymnasium.registry:
         gymnasium.register("WebShop-v0", entry_point="palestra.envs.webshop:WebShop", max_episode_steps=100)
+        register_games()

@@ -1,0 +1,1 @@
+"""The games, one module each; :mod:`palestra.envs.multi.registry` names them."""

@@ -1,0 +1,95 @@
+"""The games by name, and how to make each form of one."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import gymnasium
+
+if TYPE_CHECKING:
+    from pettingzoo import AECEnv, ParallelEnv
+
+    from .game import Game
+    from .single import SingleAgentGame
+
+GAMES = {
+    "Coordination": "matrix",
+    "KuhnPoker": "kuhn",
+    "MatchingPennies": "matrix",
+    "PrisonersDilemma": "matrix",
+    "StagHunt": "matrix",
+    "TicTacToe": "tic_tac_toe",
+}
+"""The class of each game and its module in :mod:`palestra.envs.multi.games`; ids are the names with ``-v0``."""
+
+MULTI: dict[str, Callable[..., Any]] = {}
+"""What makes the PettingZoo form of other ids, see :func:`register_multi`."""
+
+
+def register_games() -> None:
+    """Register the single-agent form of every game with Gymnasium."""
+    for name in GAMES:
+        gymnasium.register(
+            f"{name}-v0",
+            entry_point="palestra.envs.multi.registry:make_single",
+            max_episode_steps=100,
+            kwargs={"game": f"{name}-v0"},
+        )
+
+
+def register_multi(env_id: str, make: Callable[..., AECEnv[Any, Any, Any]]) -> None:
+    """Let :func:`make_multi` and the checker know an AEC environment of yours: ``make(**kwargs)`` makes one."""
+    MULTI[env_id] = make
+
+
+def make_game(env_id: str, **kwargs: Any) -> Game[Any]:
+    """The rules of a game.  Raises :class:`ValueError` for an unknown id, naming the nearest one."""
+    name, _, version = env_id.rpartition("-")
+    if name not in GAMES or version != "v0":
+        known = [f"{game}-v0" for game in GAMES]
+        nearest = difflib.get_close_matches(env_id, known, n=1, cutoff=0.4)
+        hint = f"; the nearest one is {nearest[0]!r}" if nearest else ""
+        raise ValueError(f"there is no game {env_id!r}{hint}")
+    module = importlib.import_module(f"{__package__}.games.{GAMES[name]}")
+    return getattr(module, name)(**kwargs)
+
+
+def make_multi(
+    env_id: str, *, parallel: bool = False, **kwargs: Any
+) -> AECEnv[Any, Any, Any] | ParallelEnv[Any, Any, Any]:
+    """The PettingZoo form of a game: turn-based (AEC), or with ``parallel`` the parallel one.
+
+    ``kwargs`` are arguments of :class:`~palestra.envs.multi.aec.GameEnv` and of the game.
+
+    Raises:
+        ValueError: an unknown id; the message names the nearest one.
+        TypeError: an unknown argument.
+        ModuleNotFoundError: PettingZoo is not installed.
+    """
+    from . import aec
+
+    if env_id in MULTI:
+        env = MULTI[env_id](**kwargs)
+    else:
+        own, rules = _split(aec.GameEnv, kwargs)
+        env = aec.GameEnv(make_game(env_id, **rules), **own)
+    return aec.parallel(env) if parallel else env
+
+
+def make_single(game: str, **kwargs: Any) -> SingleAgentGame:
+    """The Gymnasium form of a game, as ``gymnasium.make`` makes it; see :class:`SingleAgentGame`."""
+    from .single import SingleAgentGame
+
+    own, rules = _split(SingleAgentGame, kwargs)
+    return SingleAgentGame(make_game(game, **rules), **own)
+
+
+def _split(kind: type, kwargs: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Arguments of the environment's class, and the others, which are the game's."""
+    names = inspect.signature(kind).parameters
+    own = {name: value for name, value in kwargs.items() if name in names}
+    return own, {name: value for name, value in kwargs.items() if name not in own}
