@@ -1,4 +1,4 @@
-"""HTML from Python values: elements as calls, everything escaped, and the frame that the pages of an application share."""
+"""HTML from Python values: elements as calls, escaped, and the frame that the pages of an application share."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def press(id_: str, text: Any, path: str, class_: str | None = None, /, **values
     return h.form(hidden, h.button(text, id=id_, class_=class_), method="post", action=path, class_="inline")
 
 
-def field(name: str, label: str, value: Any = "", error: str | None = None, **attributes: Any) -> Html:
+def line(name: str, label: str, value: Any = "", error: str | None = None, **attributes: Any) -> Html:
     """A labelled line of text, whose id is its name; ``error`` says what is wrong with it."""
     return _labelled(name, label, h.input(**_control(name, error), value=value, **attributes), error)
 

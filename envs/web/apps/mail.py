@@ -10,9 +10,9 @@ from urllib.parse import urlencode
 import numpy as np
 
 from .app import App, NotFound, Redirect, Request, get, post
-from .content import ANSWERS, address, draw, paragraph, people, titles
-from .html import Html, area, choice, field as text_field, form, h, link, pager, press, slug, table
-from .task import Assignment, Step, Template, View, complete, listing, one, page_of, quoted, some, towards
+from .content import ANSWERS, draw, paragraph, people, titles
+from .html import Html, area, choice, form, h, line, link, pager, press, slug, table
+from .task import Assignment, Step, Template, View, complete, listing, one, page_of, quoted, seen, some, towards
 
 FOLDERS = ("Inbox", "Archive", "Travel", "Bills", "Sent", "Trash")
 PER_PAGE = 8
@@ -95,7 +95,7 @@ class MailApp(App[Mailbox]):
             )
             for message in shown
         ]
-        words = text_field("words", "Search mail", request.query.get("words", ""))
+        words = line("words", "Search mail", request.query.get("words", ""))
         return self.page(
             title,
             form("/search", words, submit="Search", id_="search", method="get"),
@@ -150,7 +150,7 @@ class MailApp(App[Mailbox]):
             form(
                 "/send",
                 choice("to", "To", ["", *self.state.contacts], to, errors.get("to")),
-                text_field("subject", "Subject", subject, errors.get("subject")),
+                line("subject", "Subject", subject, errors.get("subject")),
                 area("body", "Message", body, rows=6),
                 submit="Send",
                 id_="send",
@@ -351,7 +351,7 @@ def _count(state: Mailbox, rng: np.random.Generator, level: int) -> Assignment:
     goal = f"How many messages in the inbox are from {listing(names, 'or')}? Answer with the number."
     last = page_of(len(state.folder("Inbox")) - 1, PER_PAGE)
     ending = f"open-{state.folder('Inbox')[-1].number}"
-    return Assignment(goal, answer=str(count), look=(ending, last, "folder-inbox"))
+    return Assignment(goal, answer=str(count), look=seen(ending, last, "folder-inbox"))
 
 
 def _reference(state: Mailbox, rng: np.random.Generator, level: int) -> Assignment:
@@ -362,7 +362,7 @@ def _reference(state: Mailbox, rng: np.random.Generator, level: int) -> Assignme
     goal = f'What is the reference number in the message "{message.subject}"? Answer with the number.'
     answer = message.body.rpartition("Reference ")[2].rstrip(".")
     number = message.number
-    look = (f"reply-{number}", f"open-{number}", page_of(place, PER_PAGE), "folder-inbox")
+    look = seen(f"reply-{number}", f"open-{number}", page_of(place, PER_PAGE), "folder-inbox")
     return Assignment(goal, answer=answer, look=look)
 
 

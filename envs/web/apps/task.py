@@ -63,14 +63,13 @@ class Change(Protocol):
 class Assignment:
     """What a template asks for: ``changes``, or the ``answer`` to a question.
 
-    ``look`` are the ids by which one gets to where the answer can be read, as :func:`towards` takes them, each with the
-    next one nearer to it; the first is where it can be read.
+    ``look(view)`` is the next action towards the page where the answer can be read, None on that page.
     """
 
     goal: str
     changes: tuple[Change, ...] = ()
     answer: str | None = None
-    look: tuple[str, ...] = ()
+    look: Callable[[View], Step | None] = lambda view: None
 
 
 Draw = Callable[[Any, np.random.Generator, int], Assignment]
@@ -119,17 +118,15 @@ class Task:
         """Whether the state is as wanted, and the ``answer`` that the user was told, where one was asked for."""
         if self.assignment.answer is not None and (answer is None or _plain(answer) != _plain(self.assignment.answer)):
             return False
-        return bool(state.facts() == self.wanted)
+        done = all(change.done(state) for change in self.assignment.changes)
+        return done and bool(state.facts() == self.wanted)
 
     def step(self, view: View, state: Any) -> Step:
         """The oracle's next action, from any page."""
         for change in self.assignment.changes:
             if not change.done(state):
                 return change.step(view, state)
-        look = self.assignment.look
-        if look and look[0] not in view.ids:
-            return towards(view, *look[1:])
-        return Step("tell", value=self.assignment.answer or "Done.")
+        return self.assignment.look(view) or Step("tell", value=self.assignment.answer or "Done.")
 
 
 def _plain(text: str) -> str:
@@ -139,6 +136,11 @@ def _plain(text: str) -> str:
 def towards(view: View, *ids: str) -> Step:
     """A click on the first of ``ids`` that is on the page; the last ones are on every page."""
     return Step("click", next((id_ for id_ in ids if id_ in view.ids), ids[-1]))
+
+
+def seen(*ids: str) -> Callable[[View], Step | None]:
+    """What leads to the page with the first of ``ids``, by way of the others as in :func:`towards`."""
+    return lambda view: None if ids[0] in view.ids else towards(view, *ids[1:])
 
 
 def complete(view: View, values: Mapping[str, str], submit: str = "submit") -> Step:
