@@ -11,7 +11,8 @@ from gymnasium.utils import seeding
 
 from ..spaces import AnyText
 from ..words import Phrases
-from .game import Game
+from .game import Game, Player
+from .players import mover
 from .referee import Illegal, Position, Referee
 from .view import TextObservation, View, legal_actions, task_of
 
@@ -158,6 +159,13 @@ class GameEnv(AECEnv[str, str, str]):
     def observe(self, agent: str) -> TextObservation:
         """What the agent may know."""
         return self._view.show(self.position, self._number[agent])
+
+    def suggest(self, player: str | Player, np_random: np.random.Generator) -> str:
+        """What ``player``, by name or a function as in ``opponent=``, answers for the agent whose turn it is."""
+        turn = self.position.turn
+        if turn is None:
+            raise gymnasium.error.ResetNeeded("the game is over; call reset()")
+        return mover(self.game, player, self.game.roles[turn])(self.position.state, turn, np_random)
 
     def snapshot(self) -> Any:
         """Everything that the future depends on."""

@@ -21,6 +21,10 @@ Player = Callable[[str, Mapping[str, Any], np.random.Generator], str]
 """``player(observation, info, np_random)``: an opponent's action; ``info`` holds ``role`` and ``legal_actions``."""
 
 
+Mover = Callable[[Any, int, np.random.Generator], str]
+"""``mover(state, player, np_random)``: the move of a player that a game brings along."""
+
+
 class IllegalMove(ValueError):
     """A text that is no move here; the message is the feedback to whoever wrote it."""
 
@@ -48,6 +52,8 @@ class Game(ABC, Generic[S]):
     """Whether all players move in every round."""
     perfect_information: bool = False
     """Whether everybody sees everything."""
+    default_opponent: str = "random"
+    """Who plays the other seats of the single-agent form, if nobody is named."""
     lowest: float = -1.0
     """The lowest return, which a player who forfeits is paid."""
 
@@ -133,9 +139,19 @@ class Game(ABC, Generic[S]):
         shown = [f"{role}: {self.observe(state, player)}" for player, role in enumerate(self.roles)]
         return "\n\n".join(shown)
 
-    def scripted(self) -> Mapping[str, Callable[[], Player]]:
-        """Players that the game brings along, by name, beside ``"random"`` and ``"optimal"``."""
+    def scripted(self) -> Mapping[str, Mover]:
+        """Players that the game brings along, by name, beside ``"random"`` and ``"optimal"``.
+
+        They are given the state, and look only at what their player may know.
+        """
         return {}
+
+    def advise(self, state: S, player: int) -> str:
+        """The move of a solver that may see everything: what the single-agent form's ``oracle`` answers.
+
+        Only for games where following it reaches the registered ``reward_threshold``.
+        """
+        raise NotImplementedError(f"{self.name} has no solver")
 
 
 def quote(text: object, limit: int = 60) -> str:

@@ -10,8 +10,8 @@ from gymnasium.error import ResetNeeded
 
 from ..spaces import AnyText
 from ..words import Phrases
-from .game import Game, Player
-from .players import built_in
+from .game import Game, Mover, Player
+from .players import mover
 from .referee import Illegal, Position, Referee
 from .view import Detail, View, legal_actions, task_of
 
@@ -22,7 +22,7 @@ class SingleAgentGame(gymnasium.Env[str, str]):
     Args:
         opponent: who plays the other seats: ``"random"``, ``"optimal"`` where the game can be solved, a player that the
             game brings along, or a function ``(observation, info, np_random) -> action``; a dictionary names one for
-            each other role.
+            each other role.  By default the game's ``default_opponent``.
         seat: the role that the agent plays; by default it is drawn in each episode.
         illegal, penalty, observation, render_mode: as in :class:`~palestra.envs.multi.aec.GameEnv`.
 
@@ -35,7 +35,7 @@ class SingleAgentGame(gymnasium.Env[str, str]):
     def __init__(
         self,
         game: Game[Any],
-        opponent: str | Player | Mapping[str, str | Player] = "random",
+        opponent: str | Player | Mapping[str, str | Player] | None = None,
         seat: str | None = None,
         illegal: Illegal = "retry",
         penalty: float = 0.0,
@@ -52,14 +52,17 @@ class SingleAgentGame(gymnasium.Env[str, str]):
         self.observation_space = AnyText()
         self.action_space = Phrases(game.phrases)
         self._seats = range(len(game.roles)) if seat is None else (game.roles.index(seat),)
-        self._players = _players(game, opponent, self._seats)
+        self._movers = _movers(game, game.default_opponent if opponent is None else opponent, self._seats)
         self._referee = Referee(game, illegal, penalty)
         self._others = Referee(game, "random")
         self._view = View(game, observation)
         self._seat = self._seats[0]
         self._position: Position | None = None
+        # As instance attributes, so that only what the game has is declared.
         if game.splits is not None:
-            self.tasks = game.splits.count  # declared only by games that have tasks
+            self.tasks = game.splits.count
+        if type(game).advise is not Game.advise:
+            self.oracle = self._oracle
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Begin an episode, and let the opponents move until it is the agent's turn.
@@ -93,12 +96,16 @@ class SingleAgentGame(gymnasium.Env[str, str]):
 
     def _until_asked(self, position: Position) -> Position:
         while position.turn is not None and position.turn != self._seat:
-            other = position.turn
-            observation = self.game.observe(position.state, other)
-            info = {"role": self.game.roles[other], "legal_actions": legal_actions(self.game, position, other)}
-            action = self._players[other](observation, info, self.np_random)
+            action = self._movers[position.turn](position.state, position.turn, self.np_random)
             position, _ = self._others.act(position, action, self.np_random)
         return position
+
+    def _oracle(self) -> str:
+        """The next action of the game's solver, which sees everything."""
+        position = self._position
+        if position is None or position.turn is None:
+            raise ResetNeeded("there is no move to make; call reset()")
+        return self.game.advise(position.state, self._seat)
 
     def _info(self, feedback: str | None) -> dict[str, Any]:
         position, seat = self._position, self._seat
@@ -132,7 +139,7 @@ class SingleAgentGame(gymnasium.Env[str, str]):
         return None if self.render_mode is None else self.game.render(self._position.state)
 
 
-def _players(game: Game[Any], opponent: Any, seats: Any) -> list[Player]:
+def _movers(game: Game[Any], opponent: Any, seats: Any) -> list[Mover]:
     """Who plays each seat when it is not the agent's."""
     if not isinstance(opponent, Mapping):
         opponent = dict.fromkeys(game.roles, opponent)
@@ -141,5 +148,4 @@ def _players(game: Game[Any], opponent: Any, seats: Any) -> list[Player]:
     unknown = [role for role in opponent if role not in game.roles]
     if missing or unknown:
         raise ValueError(f"opponent must name a player for each of {', '.join(others)}; check {(missing + unknown)[0]}")
-    named = {role: opponent.get(role, "random") for role in game.roles}
-    return [player if callable(player) else built_in(game, player, role) for role, player in named.items()]
+    return [mover(game, opponent.get(role, "random"), role) for role in game.roles]
