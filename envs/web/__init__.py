@@ -1,0 +1,1 @@
+"""Web pages as environments: a Chromium under a clock of the environment's own."""

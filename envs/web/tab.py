@@ -1,0 +1,286 @@
+"""One tab: its clock, its frames, its loading, its input."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from .protocol import BrowserLost, Connection, Event, ProtocolError
+
+EPOCH = 1_700_000_000.0
+"""The date on a new page's clock, in seconds since 1970: 14 November 2023."""
+_LOAD_QUANTUM = 20.0
+_LONGEST_LOAD = 10_000.0
+# `Date` is wound back to the epoch of the episode, since a reused tab's own clock only ever goes on.
+_CLOCK_SCRIPT = """(() => {
+  const key = Symbol.for('palestra.clock');
+  if (!Date[key]) {
+    const Real = Date, now = Real.now.bind(Real), clock = {offset: 0};
+    const Wound = function Date(...given) {
+      if (!new.target) return new Real(now() - clock.offset).toString();
+      return Reflect.construct(Real, given.length ? given : [now() - clock.offset], new.target);
+    };
+    Object.defineProperties(Wound, Object.getOwnPropertyDescriptors(Real));
+    Wound.now = function now_() { return now() - clock.offset; };
+    Object.defineProperty(Wound, key, {value: {clock, now}});
+    Real.prototype.constructor = Wound;
+    globalThis.Date = Wound;
+  }
+  const {clock, now} = Date[key];
+  clock.offset = OFFSET === null ? now() - EPOCH : OFFSET;
+  return clock.offset;
+})()"""
+
+Serve = Callable[["Tab", Event], Awaitable[None]]
+"""Answers a paused request."""
+
+
+class TabCrashed(BrowserLost):
+    """A tab's renderer died."""
+
+
+@dataclass(eq=False)
+class Tab:
+    """An attached page target.
+
+    ``real_time`` leaves its clock alone; otherwise time stands still but in :meth:`pass_time`.
+    """
+
+    connection: Connection
+    target: str
+    session: str
+    serve: Serve
+    real_time: bool = False
+    frames: dict[str, str | None] = field(default_factory=dict)
+    """The parent of each frame, the main frame first."""
+    dialogs: list[str] = field(default_factory=list)
+    """What dialogs said since the list was last emptied."""
+    windows: list[str] = field(default_factory=list)
+    """Addresses that the page wanted to open in windows of their own."""
+    dragged: dict[str, Any] | None = None
+    """What is being dragged, once the page has begun a drag of its own."""
+    crashed: bool = False
+    _requested: set[str] = field(default_factory=set)
+    _loading: set[str] = field(default_factory=set)
+    _elapsed: float = 0.0
+    _drawn: float = 0.0
+    _ticks_base: float | None = None
+    _expired: asyncio.Future[None] | None = None
+    _clock_script: str | None = None
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    # Commands ---------------------------------------------------------------------------------------------------
+
+    def send(self, method: str, **params: Any) -> asyncio.Future[Any]:
+        """Send a command without waiting."""
+        return self.connection.send(method, params, self.session)
+
+    async def call(self, method: str, **params: Any) -> Any:
+        """Send a command and wait for its result."""
+        if self.crashed:
+            raise TabCrashed("the page crashed")
+        return await self.connection.call(method, params, self.session)
+
+    async def evaluate(self, expression: str) -> Any:
+        """The value of a JavaScript expression in the page, awaited if it is a promise.
+
+        Raises:
+            ProtocolError: it throws.
+        """
+        answer = await self.call(
+            "Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=False, userGesture=True
+        )
+        return _value(answer)
+
+    async def call_on(self, node: int, function: str, *arguments: Any) -> Any:
+        """What a JavaScript ``function`` returns with the DOM node as ``this``; ``node`` is its backend id.
+
+        Raises:
+            ProtocolError: the node is gone, or the function throws.
+        """
+        found = await self.call("DOM.resolveNode", backendNodeId=node)
+        answer = await self.call(
+            "Runtime.callFunctionOn",
+            objectId=found["object"]["objectId"],
+            functionDeclaration=function,
+            arguments=[{"value": argument} for argument in arguments],
+            returnByValue=True,
+            userGesture=True,
+        )
+        self.send("Runtime.releaseObject", objectId=found["object"]["objectId"])
+        return _value(answer)
+
+    async def start(self) -> None:
+        """Switch on what a fresh tab needs."""
+        self.connection.listen(self.session, self._hear)
+        commands = [
+            self.send("Page.enable"),
+            self.send("DOM.enable"),
+            self.send("Accessibility.enable"),
+            self.send("Fetch.enable", patterns=[{"urlPattern": "*"}]),
+            self.send("Emulation.setFocusEmulationEnabled", enabled=True),
+            self.send("Page.setInterceptFileChooserDialog", enabled=True),
+            self.send("Input.setInterceptDrags", enabled=True),
+            self.send("Inspector.enable"),
+        ]
+        if not self.real_time:
+            policy = {"policy": "pause", "initialVirtualTime": EPOCH}
+            answer = await self.call("Emulation.setVirtualTimePolicy", **policy)
+            self._ticks_base = answer["virtualTimeTicksBase"]
+        for command in commands:
+            await command
+        tree = await self.call("Page.getFrameTree")
+        self.frames = {tree["frameTree"]["frame"]["id"]: None}
+
+    @property
+    def main_frame(self) -> str:
+        """The id of the main frame."""
+        return next(iter(self.frames))
+
+    # Time -------------------------------------------------------------------------------------------------------
+
+    async def wind_back(self, keep_document: bool = False) -> None:
+        """Make the date of the documents to come (and of this one, with ``keep_document``) start at the epoch again."""
+        if self.real_time:
+            return
+        script = _CLOCK_SCRIPT.replace("EPOCH", repr(EPOCH * 1000))
+        offset = await self.evaluate(script.replace("OFFSET", "null")) if keep_document else self._elapsed
+        if self._clock_script is not None:
+            self.send("Page.removeScriptToEvaluateOnNewDocument", identifier=self._clock_script)
+        source = script.replace("OFFSET", repr(offset))
+        self._clock_script = (await self.call("Page.addScriptToEvaluateOnNewDocument", source=source))["identifier"]
+
+    async def pass_time(self, milliseconds: float, frames: int = 1) -> None:
+        """Let time pass in ``frames`` equal parts, with a frame drawn at the end of each.
+
+        Requests that are under way hold the clock until they are answered.
+        """
+        for _ in range(frames):
+            await self._advance(milliseconds / frames)
+            await self.draw()
+
+    async def settle(self, milliseconds: float, frames: int = 1) -> None:
+        """Let time pass, and then as much more as the loading of a page takes, up to ten seconds of the page's time."""
+        await self.pass_time(milliseconds, frames)
+        waited = 0.0
+        while self.loading and waited < _LONGEST_LOAD:
+            await self.pass_time(_LOAD_QUANTUM)
+            waited += _LOAD_QUANTUM
+        self._requested.clear()
+
+    async def _advance(self, milliseconds: float) -> None:
+        if self.real_time:
+            await asyncio.sleep(milliseconds / 1000)
+            return
+        self._expired = asyncio.get_running_loop().create_future()
+        policy = self.send("Emulation.setVirtualTimePolicy", policy="pauseIfNetworkFetchesPending", budget=milliseconds)
+        self._elapsed += milliseconds
+        try:
+            await asyncio.wait_for(self._expired, self.connection.timeout)
+        except TimeoutError:
+            raise BrowserLost(f"the page did not come to rest within {self.connection.timeout:g} s") from None
+        await policy
+
+    async def draw(self, image: bool = False) -> bytes | None:
+        """Draw a frame; with ``image`` return it as PNG."""
+        params: dict[str, Any] = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if image else {}
+        for _ in range(20):
+            if self._ticks_base is not None:
+                # A frame at the time of the one before would never be drawn.
+                self._drawn = max(self._ticks_base + self._elapsed, self._drawn + 0.1)
+                params["frameTimeTicks"] = self._drawn
+            answer = await self.call("HeadlessExperimental.beginFrame", **params)
+            if not image:
+                return None
+            if "screenshotData" in answer:
+                return base64.b64decode(answer["screenshotData"])
+            # A document that has never been drawn has no picture yet.
+            await self._advance(1.0)
+        raise BrowserLost("the page cannot be drawn")
+
+    # Loading ----------------------------------------------------------------------------------------------------
+
+    @property
+    def loading(self) -> bool:
+        """Whether a document is being loaded."""
+        return bool(self._loading or self._requested)
+
+    async def navigate(self, url: str, referrer: str = "") -> str | None:
+        """Go to ``url`` and wait until it has loaded; the browser's reason if it does not."""
+        self._requested.add(self.main_frame)
+        answer = await self.call("Page.navigate", url=url, referrer=referrer)
+        if answer.get("errorText"):
+            self._requested.clear()
+            await self.settle(_LOAD_QUANTUM)
+            return str(answer["errorText"])
+        if "loaderId" not in answer:  # within the document
+            self._requested.clear()
+        await self.settle(_LOAD_QUANTUM)
+        return None
+
+    async def travel(self, entry: int) -> None:
+        """Go to an entry of the history and wait until it has loaded."""
+        self._requested.add(self.main_frame)
+        await self.call("Page.navigateToHistoryEntry", entryId=entry)
+        await self.settle(_LOAD_QUANTUM)
+
+    def _hear(self, method: str, params: Event) -> None:
+        match method:
+            case "Fetch.requestPaused":
+                self._later(self.serve(self, params))
+            case "Emulation.virtualTimeBudgetExpired":
+                if self._expired is not None and not self._expired.done():
+                    self._expired.set_result(None)
+            case "Page.frameAttached":
+                self.frames[params["frameId"]] = params["parentFrameId"]
+            case "Page.frameDetached":
+                self.frames.pop(params["frameId"], None)
+                self._loading.discard(params["frameId"])
+                self._requested.discard(params["frameId"])
+            case "Page.frameNavigated":
+                self._navigated(params["frame"])
+            case "Page.frameRequestedNavigation" if params["disposition"] == "currentTab":
+                self._requested.add(params["frameId"])
+            case "Page.frameStartedLoading":
+                self._requested.discard(params["frameId"])
+                self._loading.add(params["frameId"])
+            case "Page.frameStoppedLoading" | "Page.navigatedWithinDocument":
+                self._requested.discard(params["frameId"])
+                self._loading.discard(params["frameId"])
+            case "Page.javascriptDialogOpening":
+                self.dialogs.append(f"{params['type']}: {params['message']}")
+                self.send("Page.handleJavaScriptDialog", accept=True, promptText=params.get("defaultPrompt", ""))
+            case "Page.windowOpen":
+                self.windows.append(params["url"])
+            case "Input.dragIntercepted":
+                self.dragged = params["data"]
+            case "Inspector.targetCrashed":
+                self.crash()
+
+    def _navigated(self, frame: dict[str, Any]) -> None:
+        if frame.get("parentId") is None and self.main_frame != frame["id"]:
+            self.frames = {frame["id"]: None}
+
+    def crash(self) -> None:
+        """Note that the renderer is dead, and wake whoever waits for it."""
+        self.crashed = True
+        if self._expired is not None and not self._expired.done():
+            self._expired.set_exception(TabCrashed("the page crashed"))
+
+    def _later(self, work: Awaitable[None]) -> None:
+        async def run() -> None:
+            await work
+
+        task = asyncio.ensure_future(run())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+
+def _value(answer: dict[str, Any]) -> Any:
+    if "exceptionDetails" in answer:
+        details = answer["exceptionDetails"]
+        raise ProtocolError(details.get("exception", {}).get("description") or details["text"])
+    return answer["result"].get("value")
