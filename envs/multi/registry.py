@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from .single import SingleAgentGame
 
 GAMES = {
+    "ConnectFour": "connect_four",
     "Coordination": "matrix",
     "KuhnPoker": "kuhn",
+    "LeducPoker": "leduc",
+    "LevineHats": "levine_hats",
+    "LiarsDice": "liars_dice",
     "MatchingPennies": "matrix",
+    "Nim": "nim",
     "PrisonersDilemma": "matrix",
     "StagHunt": "matrix",
     "TicTacToe": "tic_tac_toe",
