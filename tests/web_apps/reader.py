@@ -70,7 +70,7 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self._open and self._open.kind == "textarea":
             self._open.value += data.removeprefix("\n") if not self._open.value else data
-        elif data.strip() and self._stack[-1] != "style":
+        elif data.strip() and self._stack[-1] not in ("style", "script"):
             self.text.append(data.strip())
 
 

@@ -166,6 +166,11 @@ class App(Generic[State]):
         await send({"type": "http.response.body", "body": response.body})
 
 
+def positive(text: str) -> int:
+    """The whole number from 1 to a billion that ``text`` writes, 1 for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0 else 1
+
+
 def _decoded(encoded: bytes) -> dict[str, str]:
     pairs = parse_qsl(encoded.decode("utf-8", "replace"), keep_blank_values=True)
     # A browser sends every line break of a text as CR LF.

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import numpy as np
 
-from .app import App, NotFound, Redirect, Request, get, post
+from .app import App, NotFound, Redirect, Request, get, positive, post
 from .content import ANSWERS, draw, paragraph, people, titles
 from .html import Html, area, choice, form, h, line, link, pager, press, slug, table
 from .task import Assignment, Step, Template, View, complete, listing, one, page_of, quoted, seen, some, towards
@@ -84,7 +84,7 @@ class MailApp(App[Mailbox]):
         return self._list("Search", found, request, f"/search?{urlencode({'words': ' '.join(words)})}")
 
     def _list(self, title: str, messages: list[Message], request: Request, href: str) -> Html:
-        page = _number(request.query.get("page", "1"))
+        page = positive(request.query.get("page", "1"))
         shown = messages[(page - 1) * PER_PAGE : page * PER_PAGE]
         rows = [
             (
@@ -137,10 +137,10 @@ class MailApp(App[Mailbox]):
         """The form for a new message, an answer, or a message to be passed on."""
         to, subject, body = "", "", ""
         if "reply" in request.query:
-            message = self._find(_number(request.query["reply"]))
+            message = self._find(positive(request.query["reply"]))
             to, subject = message.sender, f"Re: {message.subject}"
         elif "forward" in request.query:
-            message = self._find(_number(request.query["forward"]))
+            message = self._find(positive(request.query["forward"]))
             subject, body = f"Fwd: {message.subject}", message.body
         return self._form(to, subject, body, {})
 
@@ -192,10 +192,6 @@ class MailApp(App[Mailbox]):
         if not 1 <= number <= len(self.state.messages):
             raise NotFound
         return self.state.messages[number - 1]
-
-
-def _number(text: str) -> int:
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 10 and int(text) > 0 else 1
 
 
 def _weight(message: Message) -> str | None:
