@@ -58,15 +58,20 @@ class Turn:
     version: int = 0
     info: dict[str, Any] = field(default_factory=dict)
     """What ``step`` returned as ``info`` for this action."""
+    choices: tuple[np.ndarray, ...] = ()
+    """The replies that ``action_ids`` was drawn from, ids [a] int32 each; none if it could have been any."""
+    fresh: bool = False
+    """Whether ``context_ids`` begin a context of their own, in which nothing of the turns before is read."""
 
 
 @dataclass(slots=True)
 class Trajectory:
     """One agent's part in one episode.
 
-    ``rewards`` maps a reward part's name to its values [turns] float64; the environment's own reward stays in the
-    turns.  ``final_observation`` is what the last action led to; ``error`` says what broke when ``status`` is a fault
-    or timeout.
+    ``role`` is the place that it took in the environment, ``policy`` the name of who acted there.  ``rewards`` maps a
+    reward part's name to its values [turns] float64; the environment's own reward stays in the turns.
+    ``final_observation`` is what the last action led to; ``error`` says what broke when ``status`` is a fault or
+    timeout.
     """
 
     env_id: str
@@ -75,6 +80,7 @@ class Trajectory:
     turns: list[Turn] = field(default_factory=list)
     status: Status = Status.TRUNCATED
     role: str = "agent"
+    policy: str = "policy"
     split: str | None = None
     final_observation: Observation | None = None
     rewards: dict[str, np.ndarray] = field(default_factory=dict)

@@ -231,6 +231,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "seed": _INTEGER,
     "status": (Status,),
     "role": (str,),
+    "policy": (str,),
     "split": (str, type(None)),
     "error": (str, type(None)),
     "turns": (list,),
@@ -238,6 +239,8 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "reward": (int, float, np.integer, np.floating),
     "version": _INTEGER,
     "info": (dict,),
+    "choices": (tuple,),
+    "fresh": (bool,),
 }
 _ARRAYS = {"context_ids": "int32", "action_ids": "int32", "logprobs": "float32"}
 
@@ -251,6 +254,9 @@ def _check_field(name: str, value: Any, place: str) -> None:
     if name == "rewards":
         for part, values in value.items():
             _check_array(values, "float64", f"{place}[{part!r}]")
+    if name == "choices":
+        for index, choice in enumerate(value):
+            _check_array(choice, "int32", f"{place}[{index}]")
 
 
 def _check_array(value: Any, dtype: str, place: str) -> None:

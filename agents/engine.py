@@ -42,12 +42,15 @@ class Request:
     """Append ``ids`` [n] int32 to ``session`` (made if new) and sample.
 
     ``seed`` fixes the draws: the same context, weights and seed give the same ids, whatever else is in the batch.
+    With ``choices``, replies of ids [a] int32 each, one of them is drawn: at each place from the tokens with which one
+    of them goes on, in the proportions of the distribution.
     """
 
     session: Session
     ids: np.ndarray
     sampling: Sampling = field(default_factory=Sampling)
     seed: tuple[int, ...] = (0,)
+    choices: tuple[np.ndarray, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +77,8 @@ class Capabilities:
     load: bool
     images: bool
     max_context: int
+    choices: bool = False
+    """Whether it draws one of a request's ``choices``."""
 
 
 class Engine(Protocol):

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from .choices import Choices, restrict
 from .engine import Capabilities, Completion, Request, Sampling, Session
 from .packed import KVCache, Packing, hidden_states, logits
 
@@ -26,7 +27,7 @@ _SHORTEST_FORK = 16
 class _Sequence:
     """A live session: its context, how much of it is cached, and the request under way."""
 
-    __slots__ = ("cached", "ids", "length", "limit", "logprobs", "request", "sampled", "slot", "start", "uniforms")
+    __slots__ = ("cached", "choices", "ids", "length", "limit", "logprobs", "request", "slot", "start", "uniforms")
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
@@ -50,12 +51,18 @@ class _Sequence:
         self.start = self.length
         self.limit = min(request.sampling.max_tokens, max_context - self.length)
         self.logprobs: list[float] = []
+        self.choices = Choices(request.choices) if request.choices else None
         self.uniforms = np.random.default_rng(request.seed).random(request.sampling.max_tokens)
 
     @property
     def pending(self) -> np.ndarray:
         """The ids that are not in the cache yet."""
         return self.ids[self.cached : self.length]
+
+    @property
+    def allowed(self) -> np.ndarray | None:
+        """The ids that may be sampled next; None for all."""
+        return None if self.choices is None else self.choices.after(tuple(self.ids[self.start : self.length].tolist()))
 
 
 class TransformersEngine:
@@ -83,7 +90,9 @@ class TransformersEngine:
         self.device = next(model.parameters()).device
         own_limit = int(model.config.get_text_config().max_position_embeddings)
         self.max_context = min(max_context or own_limit, own_limit)
-        self.capabilities = Capabilities(logprobs=True, load=True, images=False, max_context=self.max_context)
+        self.capabilities = Capabilities(
+            logprobs=True, load=True, images=False, max_context=self.max_context, choices=True
+        )
         self.max_batch_tokens = max_batch_tokens
         self.version = version
         self.prefilled = 0
@@ -103,8 +112,8 @@ class TransformersEngine:
         """Queue a request.
 
         Raises:
-            ValueError: if its session has a request under way, it has no new ids, or it wants stop strings without a
-                tokenizer.
+            ValueError: if its session has a request under way, it has no new ids, it wants stop strings without a
+                tokenizer, or one of its choices is longer than it may be.
         """
         live = self._live.get(request.session)
         if (live and live.request) or any(queued.session == request.session for queued in self._queue):
@@ -113,6 +122,9 @@ class TransformersEngine:
             raise ValueError(f"a request must append at least one id (session {request.session!r})")
         if request.sampling.stop and self.tokenizer is None:
             raise ValueError("stop strings need an engine with a tokenizer")
+        longest = max(map(len, request.choices), default=0)
+        if longest > request.sampling.max_tokens:
+            raise ValueError(f"a choice has {longest} tokens, and max_tokens is {request.sampling.max_tokens}")
         self._queue.append(request)
 
     def release(self, session: Session) -> None:
@@ -168,6 +180,11 @@ class TransformersEngine:
             sequence.append(np.array([token], np.int32))
             sequence.logprobs.append(logprob)
             finish = self._finish(sequence, token)
+            while finish is None and sequence.allowed is not None and len(sequence.allowed) == 1:
+                # What must follow needs no forward: its probability is 1.
+                sequence.append(sequence.allowed.astype(np.int32))
+                sequence.logprobs.append(0.0)
+                finish = self._finish(sequence, int(sequence.ids[sequence.length - 1]))
             if finish is not None:
                 finished.append(self._complete(sequence, finish))
         return finished
@@ -235,6 +252,7 @@ class TransformersEngine:
         """Draw a token for each row of ``scores`` [n, vocabulary]; the tokens and their log-probabilities."""
         samplings = [sequence.request.sampling for sequence in sequences if sequence.request]
         draws = [sequence.uniforms[len(sequence.logprobs)] for sequence in sequences]
+        scores = restrict(scores, [sequence.allowed for sequence in sequences])
         log_distribution = distribution(scores, samplings)
         uniforms = torch.tensor(draws, dtype=torch.float64, device=scores.device)
         cumulative = log_distribution.exp().double().cumsum(-1)
@@ -248,7 +266,7 @@ class TransformersEngine:
     def _finish(self, sequence: _Sequence, token: int) -> Literal["stop", "length", "context"] | None:
         assert sequence.request is not None
         sampling = sequence.request.sampling
-        if token in sampling.stop_ids:
+        if token in sampling.stop_ids or (sequence.choices is not None and not len(sequence.allowed)):
             return "stop"
         count = len(sequence.logprobs)
         if sampling.stop and self.tokenizer is not None:

@@ -10,7 +10,7 @@ from ..rewards import Reward, score
 from ..trajectory import Group, Trajectory
 from .advantages import Advantage, Scored
 from .evaluation import solved
-from .rows import Row, to_row
+from .rows import Row, to_rows
 
 
 def group(trajectories: Sequence[Trajectory], size: int) -> list[Group]:
@@ -43,7 +43,9 @@ def assign(
                 parts.setdefault(name, []).append(float(turns.sum()))
         if any(value.any() for value in advantages):
             mixed += 1
-            rows += [to_row(trajectory, value) for trajectory, value in zip(played, advantages, strict=True)]
+            rows += [
+                row for trajectory, value in zip(played, advantages, strict=True) for row in to_rows(trajectory, value)
+            ]
     return rows, _describe(groups, returns, parts, mixed)
 
 

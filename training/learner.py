@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from ..agents.choices import restrict
 from ..agents.packed import Packing, hidden_states, logits
 from .config import Objective, Optimizer
 from .losses import LOSSES, kl_penalty
@@ -135,6 +136,7 @@ class Learner:
         """What each sampled id was drawn from, as log-probabilities [sampled, vocabulary], and those ids [sampled]."""
         ids, packing, predicts, targets = pack_rows(rows, self.device)
         scores = logits(model, hidden_states(model, ids, packing)[predicts])
+        scores = restrict(scores, [ids for row in rows for ids in row.allowed or [None] * row.count])
         return (scores / self.temperature).log_softmax(-1), targets
 
     def _forward(self, rows: Sequence[Row]) -> _Forward:

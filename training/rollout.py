@@ -1,20 +1,19 @@
-"""Rolling out: many episodes at once, each a conversation between one environment and the engine.
+"""Rolling out: many episodes at once, each a conversation between an environment and those who act in it.
 
-Every forward of the engine serves all episodes that wait for a token, whatever turn they are in.  Environments step in
+Every forward of an engine serves all episodes that wait for a token, whatever turn they are in.  Environments step in
 lanes of their own with a deadline: one that raises or hangs costs its episode, which then has no outcome.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 import time
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ALL_COMPLETED, FIRST_COMPLETED, Future, wait
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-import gymnasium
+import numpy as np
 
 from ..agents.engine import Completion, Engine, Request, Sampling
 from ..agents.parser import Parser
@@ -22,15 +21,20 @@ from ..agents.renderer import Renderer
 from ..envs.abilities import EnvironmentFault
 from ..sandbox.lane import Lane
 from ..trajectory import Observation, Status, Trajectory, Turn
+from .tables import ALONE, News, Table, as_table
 
 logger = logging.getLogger(__name__)
+
+POLICY = "policy"
+"""The player that is trained, and takes every role that a job gives to nobody else."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
     """One episode to play: a numbered task of a split (or, for environments without tasks, a seed alone).
 
-    ``draw`` seeds the sampling: members of a group share everything else.
+    ``draw`` seeds the sampling: members of a group share everything else.  ``players`` names who takes which role,
+    where that is not :data:`POLICY`.
     """
 
     env_id: str
@@ -38,6 +42,7 @@ class Job:
     split: str | None
     seed: int
     draw: tuple[int, ...]
+    players: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def options(self) -> dict[str, Any] | None:
@@ -45,26 +50,35 @@ class Job:
         return None if self.task is None else {"task": self.task, "split": self.split}
 
 
+@dataclass(frozen=True, slots=True)
+class Speaker:
+    """A player that is a language model: what is read becomes tokens, what is sampled an action."""
+
+    engine: Engine
+    renderer: Renderer
+    parser: Parser
+
+
+Script = Callable[[Observation, Mapping[str, Any], np.random.Generator], Any]
+"""A player that is a function of the observation, ``info`` and a generator: a script, or a person who is asked."""
+
+
 class _Seat:
     """A lane and its environment, which only the lane's own thread touches."""
 
-    def __init__(self, number: int, make_env: Callable[[], gymnasium.Env[Any, Any]]) -> None:
+    def __init__(self, number: int, make_env: Callable[[], Any]) -> None:
         self.lane = Lane(f"environment-{number}")
         self._make_env = make_env
-        self._env: gymnasium.Env[Any, Any] | None = None
+        self._table: Table | None = None
 
-    def reset(self, job: Job) -> tuple[Observation, dict[str, Any]]:
-        if self._env is None:
-            self._env = self._make_env()
-        observation, info = self._env.reset(seed=job.seed, options=job.options)
-        return observation, info
+    def reset(self, job: Job) -> dict[str, News]:
+        if self._table is None:
+            self._table = as_table(self._make_env())
+        return self._table.reset(job.seed, job.options)
 
-    def step(self, action: str) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        assert self._env is not None
-        observation, reward, terminated, truncated, info = self._env.step(action)
-        if not math.isfinite(reward):
-            raise EnvironmentFault(f"the environment paid {reward}")
-        return observation, float(reward), bool(terminated), bool(truncated), info
+    def step(self, actions: Mapping[str, Any]) -> dict[str, News]:
+        assert self._table is not None
+        return self._table.step(actions)
 
     def leave(self) -> None:
         """Close the environment and end the lane after the call under way; does not wait."""
@@ -72,8 +86,36 @@ class _Seat:
         self.lane.close()
 
     def _close(self) -> None:
-        if self._env is not None:
-            self._env.close()
+        if self._table is not None:
+            self._table.close()
+
+
+@dataclass(slots=True)
+class _Part:
+    """What one role has done in an episode, and what it is asked."""
+
+    trajectory: Trajectory
+    player: Speaker | Script
+    session: tuple[int, str]
+    draw: tuple[int, ...]
+    observation: Observation = ""
+    request: Request | None = None
+    legal: list[Any] = field(default_factory=list)
+    owed: float = 0.0
+    """What it was paid before its first action."""
+
+    def hear(self, news: News) -> None:
+        """Take in what its last action led to."""
+        self.observation = news.observation
+        turns = self.trajectory.turns
+        if not turns:
+            self.owed += news.reward
+        else:
+            turns[-1].reward += news.reward
+            turns[-1].info = news.info
+        if not news.acts:
+            self.trajectory.status = Status.TERMINATED if news.terminated else Status.TRUNCATED
+            self.trajectory.final_observation = news.observation
 
 
 @dataclass(slots=True)
@@ -81,31 +123,41 @@ class _Episode:
     """A job in progress on a seat."""
 
     job: Job
-    trajectory: Trajectory
+    parts: dict[str, _Part]
     seat: int
     sampling: Sampling
-    request: Request | None = None
-    observation: Observation = ""
+    asked: set[str] = field(default_factory=set)
+    answers: dict[str, Any] = field(default_factory=dict)
     call: Future[Any] | None = None
     deadline: float = 0.0
-    turn: Turn | None = None
 
 
 class Rollout:
-    """Plays jobs with one policy.
+    """Plays jobs.
 
     Args:
-        make_env: makes an environment with text observations and actions; called in the thread that it will live in.
+        make_env: makes an environment with text observations and actions, Gymnasium's or PettingZoo's; called in the
+            thread that it will live in.
+        engine, renderer, parser: the policy's.
         concurrency: episodes alive at once.
-        max_turns: an episode that has not ended after so many turns is truncated.
+        max_turns: an episode in which somebody has acted so often and should again is truncated.
         timeout: seconds that an environment may take for a reset or a step.
         lockstep: wait for every environment before the next forward, which makes batches, and with them the last bits
             of training, reproducible.  Otherwise slow environments lag behind while the engine serves the others.
+        roles: of the environment, in its order.
+        context: what a language model reads: the ``"episode"`` so far, or this ``"turn"``'s observation alone.
+        actions: ``"legal"`` has language models choose among ``info["legal_actions"]`` wherever there are any.
+
+    Attributes:
+        players: who may take a role, by name; others than the policy may be added.
+
+    Raises:
+        ValueError: the engine does not give log-probabilities, or cannot choose among legal actions.
     """
 
     def __init__(
         self,
-        make_env: Callable[[], gymnasium.Env[Any, Any]],
+        make_env: Callable[[], Any],
         engine: Engine,
         renderer: Renderer,
         parser: Parser,
@@ -113,56 +165,67 @@ class Rollout:
         max_turns: int = 30,
         timeout: float = 60.0,
         lockstep: bool = True,
+        roles: tuple[str, ...] = (ALONE,),
+        context: Literal["episode", "turn"] = "episode",
+        actions: Literal["any", "legal"] = "any",
     ) -> None:
         if not engine.capabilities.logprobs:
             raise ValueError("rollouts for training need an engine that gives token ids and log-probabilities")
+        if actions == "legal" and not engine.capabilities.choices:
+            raise ValueError("this engine cannot be held to legal actions: it has no choices")
         self.engine = engine
+        self.roles = roles
         self.max_turns = max_turns
+        self.players: dict[str, Speaker | Script] = {POLICY: Speaker(engine, renderer, parser)}
         self._make_env = make_env
-        self._renderer = renderer
-        self._parser = parser
         self._timeout = timeout
         self._lockstep = lockstep
+        self._fresh = context == "turn"
+        self._legal = actions == "legal"
         self._seats = [_Seat(number, make_env) for number in range(concurrency)]
 
     def collect(
         self, jobs: Iterable[Job], sampling: Sampling, on_finish: Callable[[Trajectory], None] = lambda trajectory: None
     ) -> list[Trajectory]:
-        """Play all jobs; their trajectories in the order of the jobs.  ``on_finish`` sees each as soon as it is over.
+        """Play all jobs; their trajectories in the order of the jobs, of each job in that of the roles.
 
-        A turn's observation is the environment's; what the model reads before it of ``info["feedback"]`` is in the ids.
+        ``on_finish`` sees each as soon as it is over.  A turn's observation is the environment's; what the model reads
+        before it of ``info["feedback"]`` is in the ids.
 
         Raises:
             EnvironmentFault: if not one episode has an outcome, with the first one's error.
         """
         jobs = list(jobs)
-        trajectories = [Trajectory(job.env_id, job.task, job.seed, split=job.split) for job in jobs]
-        waiting = list(zip(jobs, trajectories, strict=True))[::-1]
+        trajectories = [
+            Trajectory(job.env_id, job.task, job.seed, split=job.split, role=role, policy=job.players.get(role, POLICY))
+            for job in jobs
+            for role in self.roles
+        ]
+        width = len(self.roles)
+        waiting = [(job, trajectories[n * width : (n + 1) * width]) for n, job in enumerate(jobs)][::-1]
         free = list(range(len(self._seats)))[::-1]
-        live: dict[Hashable, _Episode] = {}
+        live: dict[int, _Episode] = {}
         try:
             while waiting or live:
                 while waiting and free:
                     seat = free.pop()
-                    live[seat] = episode = _Episode(*waiting.pop(), seat, sampling)
+                    live[seat] = episode = self._begin(*waiting.pop(), seat, sampling)
                     self._call(episode, self._seats[seat].reset, episode.job)
-                if self.engine.busy:
-                    over = [live[c.session] for c in self.engine.step() if not self._act(live[c.session], c)]
-                else:
-                    over = []
+                over = self._generate(live)
                 over += [episode for episode in self._returned(live) if not self._observe(episode)]
                 for episode in over:
-                    self.engine.release(episode.seat)
+                    self._release(episode)
                     del live[episode.seat]
                     free.append(episode.seat)
-                    on_finish(episode.trajectory)
+                    for part in episode.parts.values():
+                        on_finish(part.trajectory)
         finally:
             for episode in live.values():
-                self.engine.release(episode.seat)
+                self._release(episode)
                 if episode.call is not None:
                     self._abandon(episode.seat)
         if trajectories and not any(trajectory.status.scored for trajectory in trajectories):
-            raise EnvironmentFault(f"all {len(trajectories)} episodes failed; the first: {trajectories[0].error}")
+            raise EnvironmentFault(f"all {len(jobs)} episodes failed; the first: {trajectories[0].error}")
         return trajectories
 
     def close(self) -> None:
@@ -174,6 +237,19 @@ class Rollout:
             seat.lane.join(max(0.0, until - time.monotonic()))
         self._seats = []
 
+    def _begin(self, job: Job, trajectories: list[Trajectory], seat: int, sampling: Sampling) -> _Episode:
+        parts = {}
+        for number, trajectory in enumerate(trajectories):
+            draw = job.draw if len(trajectories) == 1 else (*job.draw, number)
+            player = self.players[trajectory.policy]
+            parts[trajectory.role] = _Part(trajectory, player, (seat, trajectory.role), draw)
+        return _Episode(job, parts, seat, sampling)
+
+    def _release(self, episode: _Episode) -> None:
+        for part in episode.parts.values():
+            if isinstance(part.player, Speaker):
+                part.player.engine.release(part.session)
+
     def _call(self, episode: _Episode, function: Callable[..., Any], *args: Any) -> None:
         episode.call = self._seats[episode.seat].lane.submit(function, *args)
         episode.deadline = time.monotonic() + self._timeout
@@ -183,13 +259,29 @@ class Rollout:
         self._seats[seat].leave()
         self._seats[seat] = _Seat(seat, self._make_env)
 
-    def _returned(self, live: Mapping[Hashable, _Episode]) -> list[_Episode]:
+    def _engines(self) -> list[Engine]:
+        """The players' engines that have something to do, each once."""
+        speakers = [player for player in self.players.values() if isinstance(player, Speaker)]
+        engines = {id(speaker.engine): speaker.engine for speaker in speakers}
+        return [engine for engine in engines.values() if engine.busy]
+
+    def _generate(self, live: Mapping[int, _Episode]) -> list[_Episode]:
+        """One step of each engine; the episodes that this ends, for want of room in a context."""
+        full: dict[int, _Episode] = {}
+        for completion in [completion for engine in self._engines() for completion in engine.step()]:
+            seat, role = completion.session  # type: ignore[misc]
+            if not self._act(live[seat], role, completion):
+                full[seat] = live[seat]
+        return list(full.values())
+
+    def _returned(self, live: Mapping[int, _Episode]) -> list[_Episode]:
         """The episodes whose environment has answered, raised or missed its deadline, those first that began first."""
         calls = {episode.call: episode for episode in live.values() if episode.call is not None}
         if not calls:
             return []
         pending = set(calls)
-        if self._lockstep or not self.engine.busy:
+        idle = not self._engines()
+        if self._lockstep or idle:
             until = ALL_COMPLETED if self._lockstep else FIRST_COMPLETED
             while pending:
                 deadline = min(calls[call].deadline for call in pending)
@@ -202,53 +294,92 @@ class Rollout:
 
     def _observe(self, episode: _Episode) -> bool:
         """Take in what the environment answered; False if the episode is over."""
-        call, trajectory, turn = episode.call, episode.trajectory, episode.turn
+        call, job = episode.call, episode.job
         assert call is not None
         episode.call = None
+        status, problem = Status.TRUNCATED, None
         if not call.done():
-            trajectory.status, trajectory.error = Status.TIMEOUT, f"no answer within {self._timeout:g} s"
-            self._abandon(episode.seat)
+            status, problem = Status.TIMEOUT, f"no answer within {self._timeout:g} s"
         elif (error := call.exception()) is not None:
-            # Whatever an environment raises is its own failure: never the agent's, and never a reward.
-            trajectory.status, trajectory.error = Status.FAULT, f"{type(error).__name__}: {error}"
+            # Whatever an environment raises is its own failure: never an agent's, and never a reward.
+            status, problem = Status.FAULT, f"{type(error).__name__}: {error}"
+        if problem is not None:
             self._abandon(episode.seat)
-        if trajectory.error is not None:
-            logger.warning("task %s (%s): %s", trajectory.task, trajectory.env_id, trajectory.error)
+            for part in episode.parts.values():
+                part.trajectory.status, part.trajectory.error = status, problem
+            logger.warning("task %s (%s): %s", job.task, job.env_id, problem)
             return False
-        if turn is None:
-            episode.observation, info = call.result()
-            ids = self._renderer.start(with_feedback(episode.observation, info))
-        else:
-            episode.observation, reward, terminated, truncated, info = call.result()
-            turn.reward, turn.info = reward, info
-            if terminated or truncated or len(trajectory.turns) >= self.max_turns:
-                trajectory.status = Status.TERMINATED if terminated else Status.TRUNCATED
-                trajectory.final_observation = episode.observation
-                return False
-            ids = self._renderer.extend(turn.action_ids, with_feedback(episode.observation, info))
-        draw = (*episode.job.draw, len(trajectory.turns))
-        episode.request = Request(episode.seat, ids, episode.sampling, draw)
-        self.engine.submit(episode.request)
+        news: dict[str, News] = call.result()
+        for role, item in news.items():
+            episode.parts[role].hear(item)
+        episode.asked = {role for role, item in news.items() if item.acts}
+        long = any(len(episode.parts[role].trajectory.turns) >= self.max_turns for role in episode.asked)
+        if long or not episode.asked:
+            for role in episode.asked:
+                episode.parts[role].trajectory.final_observation = news[role].observation
+            return False
+        for role in sorted(episode.asked, key=self.roles.index):
+            self._ask(episode, role, news[role].info)
         return True
 
-    def _act(self, episode: _Episode, completion: Completion) -> bool:
-        """Hand what was sampled to the environment; False if the context left no room to sample anything."""
-        assert episode.request is not None
+    def _ask(self, episode: _Episode, role: str, info: Mapping[str, Any]) -> None:
+        """Let a role's player act: a language model when its engine gets to it, a script at once."""
+        part = episode.parts[role]
+        turns, player = part.trajectory.turns, part.player
+        draw = (*part.draw, len(turns))
+        if not isinstance(player, Speaker):
+            action = player(part.observation, info, np.random.default_rng(draw))
+            self._answer(episode, role, Turn(part.observation, action))
+            return
+        shown = with_feedback(part.observation, info)
+        if turns and not self._fresh:
+            ids = player.renderer.extend(turns[-1].action_ids, shown)
+        else:
+            player.engine.release(part.session)  # what it has read is of no use any more
+            ids = player.renderer.start(shown)
+        part.legal = list(info.get("legal_actions", ())) if self._legal else []
+        choices = tuple(map(player.renderer.reply, part.legal))
+        part.request = Request(part.session, ids, episode.sampling, draw, choices)
+        player.engine.submit(part.request)
+
+    def _act(self, episode: _Episode, role: str, completion: Completion) -> bool:
+        """Take what a language model sampled; False if the context left no room to sample anything."""
+        part = episode.parts[role]
+        request, player = part.request, part.player
+        assert request is not None and isinstance(player, Speaker)
         if not len(completion.ids):
-            episode.trajectory.final_observation = episode.observation
+            part.trajectory.final_observation = part.observation
             return False
-        parsed = self._parser.parse(completion.ids)
-        episode.turn = Turn(
-            observation=episode.observation,
-            action=parsed.action,
-            context_ids=episode.request.ids,
+        turn = Turn(
+            observation=part.observation,
+            action=self._action(part, completion),
+            context_ids=request.ids,
             action_ids=completion.ids,
             logprobs=completion.logprobs,
             version=completion.version,
+            choices=request.choices,
+            fresh=self._fresh and bool(part.trajectory.turns),
         )
-        episode.trajectory.turns.append(episode.turn)
-        self._call(episode, self._seats[episode.seat].step, parsed.action)
+        self._answer(episode, role, turn)
         return True
+
+    @staticmethod
+    def _action(part: _Part, completion: Completion) -> Any:
+        assert part.request is not None and isinstance(part.player, Speaker)
+        for action, ids in zip(part.legal, part.request.choices, strict=True):
+            if np.array_equal(ids, completion.ids):
+                return action
+        return part.player.parser.parse(completion.ids).action
+
+    def _answer(self, episode: _Episode, role: str, turn: Turn) -> None:
+        """Record a role's action, and step the environment when all who were asked have acted."""
+        part = episode.parts[role]
+        turn.reward, part.owed = part.owed, 0.0
+        part.trajectory.turns.append(turn)
+        episode.answers[role] = turn.action
+        if episode.answers.keys() == episode.asked:
+            answers, episode.answers = episode.answers, {}
+            self._call(episode, self._seats[episode.seat].step, answers)
 
 
 def with_feedback(observation: Observation, info: Mapping[str, Any]) -> Observation:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..trajectory import Trajectory
+from ..agents.choices import allowed_ids
+from ..trajectory import Trajectory, Turn
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,13 +16,15 @@ class Row:
     """A context with sampled parts.
 
     ``ids`` [n] int32; ``sampled`` [n] bool marks the ids that the policy chose; ``logprobs`` [n] float32 and
-    ``advantages`` [n] float32 belong to those and are 0 elsewhere.
+    ``advantages`` [n] float32 belong to those and are 0 elsewhere.  ``allowed`` holds for each sampled id those that it
+    was drawn from, or None for the whole vocabulary; it is empty where that is so for all.
     """
 
     ids: np.ndarray
     sampled: np.ndarray
     logprobs: np.ndarray
     advantages: np.ndarray
+    allowed: tuple[np.ndarray | None, ...] = ()
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -32,20 +35,34 @@ class Row:
         return int(self.sampled.sum())
 
 
+def to_rows(trajectory: Trajectory, advantages: np.ndarray) -> list[Row]:
+    """The rows of a trajectory whose turns have ``advantages`` [turns]: one for each context that was begun."""
+    starts = [number for number, turn in enumerate(trajectory.turns) if number and turn.fresh]
+    bounds = zip([0, *starts], [*starts, len(trajectory.turns)], strict=True)
+    return [_row(trajectory.turns[first:last], advantages[first:last]) for first, last in bounds]
+
+
 def to_row(trajectory: Trajectory, advantages: np.ndarray) -> Row:
-    """The row of a trajectory whose turns have ``advantages`` [turns]."""
+    """The row of a trajectory that is one context, and whose turns have ``advantages`` [turns]."""
+    return _row(trajectory.turns, advantages)
+
+
+def _row(turns: Sequence[Turn], advantages: np.ndarray) -> Row:
     ids, sampled, logprobs, values = [], [], [], []
-    for turn, advantage in zip(trajectory.turns, advantages, strict=True):
+    allowed: list[np.ndarray | None] = []
+    for turn, advantage in zip(turns, advantages, strict=True):
         context, action = len(turn.context_ids), len(turn.action_ids)
         ids += [turn.context_ids, turn.action_ids]
         sampled += [np.zeros(context, bool), np.ones(action, bool)]
         logprobs += [np.zeros(context, np.float32), turn.logprobs]
         values += [np.zeros(context, np.float32), np.full(action, advantage, np.float32)]
+        allowed += allowed_ids(turn.choices, turn.action_ids) if turn.choices else [None] * action
     return Row(
         np.concatenate(ids).astype(np.int32),
         np.concatenate(sampled),
         np.concatenate(logprobs).astype(np.float32),
         np.concatenate(values),
+        tuple(allowed) if any(each is not None for each in allowed) else (),
     )
 
 

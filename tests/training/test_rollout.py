@@ -17,7 +17,7 @@ from palestra.agents.renderer import Renderer
 from palestra.agents.transformers_engine import TransformersEngine
 from palestra.envs.abilities import EnvironmentFault
 from palestra.envs.spaces import AnyText
-from palestra.training.rollout import Job, Rollout
+from palestra.training.rollout import Job, Rollout, Speaker
 from palestra.training.rows import to_row
 from palestra.trajectory import Status, Trajectory
 
@@ -265,7 +265,9 @@ def test_an_environment_that_comes_too_late_leaves_its_successor_alone() -> None
         return gymnasium.make("Shelf-v0", trouble={})
 
     rollout = make_rollout(concurrency=1, timeout=0.5)
-    late = Rollout(make_env, rollout.engine, rollout._renderer, rollout._parser, concurrency=1, timeout=0.5)
+    speaker = rollout.players["policy"]
+    assert isinstance(speaker, Speaker)
+    late = Rollout(make_env, rollout.engine, speaker.renderer, speaker.parser, concurrency=1, timeout=0.5)
     ROLLOUTS.append(late)
     episodes = late.collect(jobs(range(3)), SAMPLING)
     assert [episode.status for episode in episodes] == [Status.TIMEOUT, Status.TERMINATED, Status.TERMINATED]
@@ -356,6 +358,11 @@ def test_an_error_on_our_side_is_raised_and_leaves_the_engine_free() -> None:
 
 def test_an_engine_without_logprobs_is_refused() -> None:
     rollout = make_rollout()
+    speaker = rollout.players["policy"]
+    assert isinstance(speaker, Speaker)
     rollout.engine.capabilities = Capabilities(logprobs=False, load=False, images=False, max_context=10)
     with pytest.raises(ValueError, match="log-probabilities"):
-        Rollout(lambda: Shelf({}), rollout.engine, rollout._renderer, rollout._parser)
+        Rollout(lambda: Shelf({}), rollout.engine, speaker.renderer, speaker.parser)
+    rollout.engine.capabilities = Capabilities(logprobs=True, load=False, images=False, max_context=10)
+    with pytest.raises(ValueError, match="it has no choices"):
+        Rollout(lambda: Shelf({}), rollout.engine, speaker.renderer, speaker.parser, actions="legal")
