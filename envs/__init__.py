@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gymnasium
 
+from .code.registry import register_code
 from .multi.registry import register_games
 
 
@@ -11,4 +12,5 @@ def register_all() -> None:
     """Register every environment with Gymnasium; calling it again changes nothing."""
     if "WebShop-v0" not in gymnasium.registry:
         gymnasium.register("WebShop-v0", entry_point="palestra.envs.webshop:WebShop", max_episode_steps=100)
+        register_code()
         register_games()

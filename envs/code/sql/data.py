@@ -63,7 +63,9 @@ def _values(
         repeated = column.high - column.low + 1 < count
         values = [int(i) + column.low for i in rng.choice(column.high - column.low + 1, size=count, replace=repeated)]
     else:
-        values = [float(cents) / 100 for cents in rng.choice((column.high - column.low) * 100, size=count, replace=False)]
+        values = [
+            float(cents) / 100 for cents in rng.choice((column.high - column.low) * 100, size=count, replace=False)
+        ]
         values = [round(column.low + float(value), 2) for value in values]  # type: ignore[arg-type]
     if column.optional:
         values = [None if rng.random() < _MISSING else value for value in values]

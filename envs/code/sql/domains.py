@@ -7,16 +7,52 @@ from .schema import Column, Schema, Table
 CITIES = tuple("Oslo Lyon Porto Gdansk Turin Ghent Malmo Graz Split Cork".split())  # noqa: SIM905
 COUNTRIES = tuple("Norway France Portugal Poland Italy Belgium Sweden Austria Croatia Ireland".split())  # noqa: SIM905
 FIRST = tuple(
-    "Ada Bruno Carla Dmitri Elena Farid Greta Hugo Ines Jonas Kira Luca Mara Nils Olga Pavel Rosa Sven Tara Viktor"
-    .split()  # noqa: SIM905
+    [
+        "Ada",
+        "Bruno",
+        "Carla",
+        "Dmitri",
+        "Elena",
+        "Farid",
+        "Greta",
+        "Hugo",
+        "Ines",
+        "Jonas",
+        "Kira",
+        "Luca",
+        "Mara",
+        "Nils",
+        "Olga",
+        "Pavel",
+        "Rosa",
+        "Sven",
+        "Tara",
+        "Viktor",
+    ]
 )
 LAST = tuple("Alder Berg Costa Duarte Ek Ferri Gruber Horvat Ivanov Jansen Kovac Lind Moreau Novak Olsen Petit".split())  # noqa: SIM905
 ADJECTIVES = tuple(
     "Amber Broken Crimson Distant Early Frozen Golden Hidden Iron Jade Kind Last Modern Northern Open Quiet".split()  # noqa: SIM905
 )
 NOUNS = tuple(
-    "Anchor Bridge Candle Door Engine Forest Garden Harbour Island Journey Kettle Lantern Mirror River Stone Tower"
-    .split()  # noqa: SIM905
+    [
+        "Anchor",
+        "Bridge",
+        "Candle",
+        "Door",
+        "Engine",
+        "Forest",
+        "Garden",
+        "Harbour",
+        "Island",
+        "Journey",
+        "Kettle",
+        "Lantern",
+        "Mirror",
+        "River",
+        "Stone",
+        "Tower",
+    ]
 )
 
 

@@ -1,0 +1,10 @@
+"""The names under which Gymnasium makes the environments of this folder."""
+
+from __future__ import annotations
+
+import gymnasium
+
+
+def register_code() -> None:
+    """Register them, by where they are, so that nothing is imported."""
+    gymnasium.register("TextToSQL-v0", entry_point="palestra.envs.code.sql:TextToSQL", max_episode_steps=10)
