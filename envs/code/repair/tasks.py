@@ -1,0 +1,186 @@
+"""Tasks: a problem with its tests and the program that an episode begins with, made from seeds alone."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from ...splits import Splits
+from ..base import Key, task_generator
+from .bugs import buggy_lines
+from .families import FAMILIES
+from .problem import Arguments, Problem
+from .trusted import answers
+
+LEVELS = {1: "one bug", 2: "two bugs", 3: "nothing but the first line"}
+"""What an episode begins with, by level."""
+_VARIANTS = {1: 3, 2: 1, 3: 1}
+"""How many tasks of a level are made of each problem."""
+_PROBLEMS = 10
+_SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
+_SEED = 2026
+_VISIBLE, _CASES = 3, 15
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A test: what a function is to answer to its arguments."""
+
+    arguments: Arguments
+    expected: Any
+
+
+@dataclass(frozen=True, slots=True)
+class RepairTask:
+    """A function to mend or to write.
+
+    ``start`` is the program that an episode begins with.  The ``visible`` cases are shown to the agent, the ``hidden``
+    ones decide.
+    """
+
+    name: str
+    spec: str
+    start: str
+    reference: str
+    visible: tuple[Case, ...]
+    hidden: tuple[Case, ...]
+    level: int
+    family: str
+
+
+@cache
+def problems() -> dict[str, list[tuple[str, Problem]]]:
+    """The problems of each split, with their families; no problem is in two splits."""
+    found: list[tuple[str, Problem]] = []
+    for number, (name, family) in enumerate(FAMILIES.items()):
+        rng = np.random.default_rng([_SEED, number])
+        distinct: dict[str, Problem] = {}
+        for _ in range(3 * _PROBLEMS):
+            drawn = family(rng)
+            distinct.setdefault(drawn.spec, drawn)
+        found += [(name, drawn) for drawn in islice(distinct.values(), _PROBLEMS)]
+    order = np.random.default_rng(_SEED).permutation(len(found)).tolist()
+    ends = np.cumsum([0, *(round(share * len(found)) for share in _SHARES.values())]).tolist()
+    ends[-1] = len(found)
+    return {
+        split: [found[index] for index in order[start:end]]
+        for split, start, end in zip(_SHARES, ends[:-1], ends[1:], strict=True)
+    }
+
+
+class GeneratedTasks:
+    """The generated tasks of some levels.  Raises :class:`ValueError` for a level that there is not."""
+
+    def __init__(self, levels: Sequence[int] = tuple(LEVELS)) -> None:
+        unknown = [level for level in levels if level not in LEVELS]
+        if unknown or not levels:
+            said = ", ".join(f"{level} ({what})" for level, what in LEVELS.items())
+            raise ValueError(f"levels are {said}, not {levels!r}")
+        # All problems come once before any comes again, so that the first tasks of a split are a fair sample of it.
+        self._plan = {
+            split: [
+                (number, level, variant)
+                for variant in range(max(_VARIANTS.values()))
+                for level in sorted(set(levels))
+                if variant < _VARIANTS[level]
+                for number in range(len(drawn))
+            ]
+            for split, drawn in problems().items()
+        }
+        self.splits: Splits[Key] = Splits(
+            **{split: [(split, number) for number in range(len(plan))] for split, plan in self._plan.items()}
+        )
+
+    def __call__(self, key: Key) -> RepairTask:
+        """The task of that split and number."""
+        split, place = key
+        number, level, variant = self._plan[split][place]
+        family, problem = problems()[split][number]
+        # All tasks of a problem draw alike, so that its variants are different ones of the same bugs.
+        rng = task_generator(_SEED, (split, number))
+        cases = _cases(problem, rng)
+        if level == 3:
+            start, shown = f"{_signature(problem)}\n    pass", range(_VISIBLE)
+        else:
+            bugs = _bugs(problem, cases, rng)
+            chosen = next(islice(bugs, variant, None), None) if level == 1 else _two_bugs(problem, cases, bugs)
+            if chosen is None:
+                raise AssertionError(f"{family} has too few bugs of level {level}: {problem.reference}")
+            start, failing = chosen
+            # One failure is seen, and at least one is not.
+            shown = sorted([failing[0], *[place for place in range(len(cases)) if place != failing[0]][: _VISIBLE - 1]])
+        return RepairTask(
+            problem.name,
+            problem.spec,
+            start,
+            problem.reference,
+            tuple(cases[place] for place in shown),
+            tuple(case for place, case in enumerate(cases) if place not in shown),
+            level,
+            family,
+        )
+
+
+def _cases(problem: Problem, rng: np.random.Generator) -> list[Case]:
+    """Different cases, those first whose answer is new."""
+    drawn: dict[str, Arguments] = {}
+    for _ in range(4 * _CASES):
+        arguments = problem.sample(rng)
+        drawn.setdefault(repr(arguments), arguments)
+        if len(drawn) == _CASES + _CASES // 2:
+            break
+    chosen = list(drawn.values())
+    cases = list(map(Case, chosen, answers(problem.reference, problem.name, chosen)))
+    seen: Counter[str] = Counter()
+    rounds: list[tuple[int, Case]] = []
+    for case in cases:
+        rounds.append((seen[repr(case.expected)], case))
+        seen[repr(case.expected)] += 1
+    return [case for _, case in sorted(rounds, key=lambda pair: pair[0])][:_CASES]
+
+
+def _bugs(problem: Problem, cases: list[Case], rng: np.random.Generator) -> Iterator[tuple[str, list[int]]]:
+    """Programs with one bug, and the places of two or more cases that show it."""
+    lines = problem.reference.splitlines()
+    for number, line in buggy_lines(problem.reference, rng):
+        program = "\n".join([*lines[:number], line, *lines[number + 1 :]])
+        failing = _failing(problem, program, cases)
+        if len(failing) >= 2:
+            yield program, failing
+
+
+def _two_bugs(
+    problem: Problem, cases: list[Case], bugs: Iterator[tuple[str, list[int]]]
+) -> tuple[str, list[int]] | None:
+    """Two of the bugs, on different lines, in one program."""
+    right = problem.reference.splitlines()
+    found: list[list[str]] = []
+    for program, _ in bugs:
+        second = program.splitlines()
+        for first in found:
+            lines = [b if b != r else a for r, a, b in zip(right, first, second, strict=True)]
+            if sum(line != r for line, r in zip(lines, right, strict=True)) == 2:
+                merged = "\n".join(lines)
+                failing = _failing(problem, merged, cases)
+                if len(failing) >= 2:
+                    return merged, failing
+        found.append(second)
+    return None
+
+
+def _failing(problem: Problem, program: str, cases: list[Case]) -> list[int]:
+    """The places of the first cases that the program fails, two at most."""
+    found = answers(program, problem.name, [case.arguments for case in cases])
+    wrong = (place for place, (answer, case) in enumerate(zip(found, cases, strict=False)) if answer != case.expected)
+    return list(islice(wrong, 2))
+
+
+def _signature(problem: Problem) -> str:
+    lines = problem.reference.splitlines()
+    return next(line for line in reversed(lines) if line.startswith("def "))
