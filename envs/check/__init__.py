@@ -10,19 +10,37 @@ import difflib
 from collections.abc import Callable, Collection
 from typing import Any
 
-from . import determinism, forking, hostile, interface, solving, tasks, values, vector
+import gymnasium
+
+from . import determinism, forking, hostile, interface, multi, solving, tasks, values, vector
 from .interface import describe
 from .maker import Maker, find_spec
 from .report import Failed, Outcome, Report, Skipped, Verdict
 from .subject import Settings, Subject
+from .table import TableMaker, has_table
 
-__all__ = ["CHECKS", "Failed", "Outcome", "Report", "Settings", "Skipped", "Subject", "Verdict", "check", "find_spec"]
+__all__ = [
+    "CHECKS",
+    "MULTI_CHECKS",
+    "Failed",
+    "Outcome",
+    "Report",
+    "Settings",
+    "Skipped",
+    "Subject",
+    "Verdict",
+    "check",
+    "find_spec",
+]
 
 Check = Callable[[Subject], str]
 
 FAMILIES = (interface, values, determinism, hostile, vector, forking, solving, tasks)
 CHECKS: dict[str, Check] = {function.__name__: function for family in FAMILIES for function in family.CHECKS}
 """Every check by its name, in the order in which they run."""
+
+MULTI_CHECKS: dict[str, Check] = {f"multi_{function.__name__}": function for function in (*multi.PLAYED, *multi.CHECKS)}
+"""The checks of the PettingZoo form, which run on environments for several agents."""
 
 
 def check(
@@ -34,7 +52,10 @@ def check(
     settings: Settings | None = None,
     on_outcome: Callable[[Outcome], None] | None = None,
 ) -> Report:
-    """Check the environment ``env_id`` (``"EnvId"`` or ``"module:EnvId"``).
+    """Check the environment ``env_id`` (``"EnvId"`` or ``"module:EnvId"``), in every form that it has.
+
+    One that is registered with Gymnasium is checked by :data:`CHECKS`; one that :func:`palestra.make_multi` makes is
+    checked by :data:`MULTI_CHECKS`, after that.
 
     ``kwargs`` go to its constructor.  With ``words`` it is checked as a language model meets it, wrapped by
     :func:`palestra.envs.words.as_text`.  ``only`` names the checks to run, all by default.  ``on_outcome`` is called
@@ -44,17 +65,28 @@ def check(
     check, naming the nearest one.
     """
     for name in only:
-        if name not in CHECKS:
-            nearest = difflib.get_close_matches(name, CHECKS, n=1, cutoff=0.0)
+        if name not in CHECKS and name not in MULTI_CHECKS:
+            nearest = difflib.get_close_matches(name, [*CHECKS, *MULTI_CHECKS], n=1, cutoff=0.0)
             raise ValueError(f"there is no check {name!r}; the nearest one is {nearest[0]!r}")
-    subject = Subject(Maker(find_spec(env_id), kwargs or {}, words), settings or Settings())
     report = Report(env_id)
-    for name, function in CHECKS.items():
-        if not only or name in only:
-            report.outcomes.append(_run(name, function, subject))
-            if on_outcome is not None:
-                on_outcome(report.outcomes[-1])
+    for checks, maker in _forms(env_id, kwargs or {}, words):
+        subject = Subject(maker, settings or Settings())
+        for name, function in checks.items():
+            if not only or name in only:
+                report.outcomes.append(_run(name, function, subject))
+                if on_outcome is not None:
+                    on_outcome(report.outcomes[-1])
     return report
+
+
+def _forms(env_id: str, kwargs: dict[str, Any], words: bool) -> list[tuple[dict[str, Check], Maker | TableMaker]]:
+    """The checks of each form that the environment has, and what makes it."""
+    tables: list[tuple[dict[str, Check], Maker | TableMaker]] = []
+    if has_table(env_id):
+        tables.append((MULTI_CHECKS, TableMaker(env_id, kwargs)))
+        if env_id.rpartition(":")[2] not in gymnasium.registry:
+            return tables
+    return [(CHECKS, Maker(find_spec(env_id), kwargs, words)), *tables]
 
 
 def _run(name: str, function: Check, subject: Subject) -> Outcome:

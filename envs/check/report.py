@@ -6,7 +6,7 @@ import textwrap
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-NAME_WIDTH = 33
+NAME_WIDTH = 36
 
 
 class Verdict(StrEnum):

@@ -15,6 +15,7 @@ from .child import Place, play_elsewhere
 from .maker import Maker
 from .play import Frame, Script, episode_difference, global_seeds, play, start, step
 from .report import Skipped
+from .table import TableMaker
 
 SPLITS = ("train", "validation", "test")
 
@@ -46,7 +47,7 @@ class Settings:
 class Subject:
     """The environment under test."""
 
-    make: Maker
+    make: Maker | TableMaker
     settings: Settings = field(default_factory=Settings)
 
     def make_bare(self) -> gymnasium.Env:

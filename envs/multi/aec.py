@@ -14,7 +14,7 @@ from ..words import Phrases
 from .game import Game, Player
 from .players import mover
 from .referee import Illegal, Position, Referee
-from .view import TextObservation, View, legal_actions, task_of
+from .view import View, legal_actions, task_of
 
 try:
     from pettingzoo import AECEnv, ParallelEnv
@@ -23,6 +23,13 @@ except ModuleNotFoundError as error:
     raise ModuleNotFoundError(
         "environments for several agents need PettingZoo: pip install 'palestra[multi]'"
     ) from error
+
+
+class TextObservation(str):
+    """A text with the ``dtype`` that PettingZoo's ``api_test`` asks of every observation."""
+
+    __slots__ = ()
+    dtype = np.dtype(np.str_)
 
 
 class GameEnv(AECEnv[str, str, str]):
@@ -158,7 +165,7 @@ class GameEnv(AECEnv[str, str, str]):
 
     def observe(self, agent: str) -> TextObservation:
         """What the agent may know."""
-        return self._view.show(self.position, self._number[agent])
+        return TextObservation(self._view.show(self.position, self._number[agent]))
 
     def suggest(self, player: str | Player, np_random: np.random.Generator) -> str:
         """What ``player``, by name or a function as in ``opponent=``, answers for the agent whose turn it is."""

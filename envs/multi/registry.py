@@ -51,10 +51,16 @@ def register_multi(env_id: str, make: Callable[..., AECEnv[Any, Any, Any]]) -> N
     MULTI[env_id] = make
 
 
+def is_multi(env_id: str) -> bool:
+    """Whether :func:`make_multi` knows the id."""
+    name, _, version = env_id.rpartition("-")
+    return env_id in MULTI or (name in GAMES and version == "v0")
+
+
 def make_game(env_id: str, **kwargs: Any) -> Game[Any]:
     """The rules of a game.  Raises :class:`ValueError` for an unknown id, naming the nearest one."""
-    name, _, version = env_id.rpartition("-")
-    if name not in GAMES or version != "v0":
+    name = env_id.removesuffix("-v0")
+    if not is_multi(env_id) or name not in GAMES:
         known = [f"{game}-v0" for game in GAMES]
         nearest = difflib.get_close_matches(env_id, known, n=1, cutoff=0.4)
         hint = f"; the nearest one is {nearest[0]!r}" if nearest else ""

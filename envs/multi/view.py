@@ -13,13 +13,6 @@ from .referee import Position
 Detail = Literal["full", "new"]
 
 
-class TextObservation(str):
-    """A text with the ``dtype`` that PettingZoo's ``api_test`` asks of every observation."""
-
-    __slots__ = ()
-    dtype = np.dtype(np.str_)
-
-
 class View:
     """Puts positions into words for each player: all that it may know, or what is new since it answered last."""
 
@@ -40,17 +33,17 @@ class View:
             state = position.state
             self._seen[player] = self._game.facts(state, player), len(self._game.events(state, player))
 
-    def show(self, position: Position, player: int) -> TextObservation:
+    def show(self, position: Position, player: int) -> str:
         """What the player is told."""
         if player not in self._seen:
-            return TextObservation(self._game.observe(position.state, player))
+            return self._game.observe(position.state, player)
         facts, count = self._seen[player]
         game, state = self._game, position.state
         now = game.facts(state, player)
         lines = [now if now != facts else "", *game.events(state, player)[count:]]
         if player in game.movers(state):
             lines.append(game.prompt(state, player))
-        return TextObservation("\n".join(line for line in lines if line))
+        return "\n".join(line for line in lines if line)
 
     def memory(self) -> Any:
         """What has been shown, as a value."""

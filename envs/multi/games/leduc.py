@@ -24,8 +24,8 @@ class State(NamedTuple):
 class LeducPoker(Game[State]):
     """The poker of Southey et al. 2005 (https://arxiv.org/abs/1207.1411): the first player's value is -0.0856.
 
-    Two jacks, two queens, two kings; each player puts in a chip.  Bets are 2 in the first round and 4 in the second, with
-    at most two in a round.  A pair with the board wins, then the higher card.  Returns are chips won.
+    Two jacks, two queens, two kings; each player puts in a chip.  Bets are 2 in the first round and 4 in the second,
+    with at most two in a round.  A pair with the board wins, then the higher card.  Returns are chips won.
     """
 
     name = "LeducPoker"
