@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from ..envs.svg import SvgError, render_svg
 from ..trajectory import Turn
 from .combinator import Operation, combinator
 from .reward import Episodes, RewardError, Values
-from .svg import SvgError, render_svg
 
 __all__ = ["pixel_similarity", "render_svg", "svg_match"]
 

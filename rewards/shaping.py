@@ -8,6 +8,7 @@ import numpy as np
 
 from .combinator import Operation, combinator
 from .combine import paid_at_the_end, totals
+from .regression import sigmoid
 from .reward import Episodes, Reward, Scope, Values
 
 __all__ = ["forward_delta", "krc", "potential_based", "preference_over", "shortfall", "when_confident"]
@@ -51,7 +52,7 @@ def preference_over(reward: Reward, *references: Reward) -> Operation:
     def operation(episodes: Episodes) -> Values:
         total = totals(episodes.values(reward))
         against = np.stack([totals(episodes.values(reference)) for reference in references])
-        return paid_at_the_end(_sigmoid(total - against).mean(axis=0), episodes)
+        return paid_at_the_end(sigmoid(total - against).mean(axis=0), episodes)
 
     return operation
 
@@ -161,10 +162,6 @@ class LearnedBlend:
 def _next(values: np.ndarray) -> np.ndarray:
     """The value of the turn after each, and 0 after the last."""
     return np.append(values[1:], 0.0)[: len(values)]
-
-
-def _sigmoid(x: np.ndarray) -> np.ndarray:
-    return np.asarray(np.exp(-np.logaddexp(0.0, -x)))
 
 
 def _signed_geometric_mean(values: np.ndarray) -> np.ndarray:

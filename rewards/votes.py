@@ -1,4 +1,4 @@
-"""Rewards without labels: what the answers of a group say about each other, and what the policy says of its own.
+"""Rewards without labels: what the answers of a group say about each other.
 
 An episode's answer is ``info[answer]`` of its last turn or, with ``pattern``, the last match of that regular expression
 in its last action (its first parenthesis, if it has one).  An action that does not match has no answer, and neither
@@ -9,19 +9,17 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 import numpy as np
 
 from ..trajectory import Group, Trajectory
-from .combinator import Operation, combinator
-from .combine import paid_at_the_end
 from .lift import group_reward
-from .likelihood.scorer import seen, written
-from .reward import Episodes, RewardError, Scope, Values, place
+from .likelihood.scorer import written
+from .reward import RewardError, place
 
-__all__ = ["answer_frequency", "cross_vote", "majority_vote", "self_score"]
+__all__ = ["answer_frequency", "cross_vote", "majority_vote"]
 
 Answer = Hashable | None
 
@@ -79,37 +77,6 @@ def cross_vote(group: Group, by: str = "wording", answer: str = "answer", patter
     return [float(given in elected.get(side, ())) for given, side in zip(answers, sides, strict=True)]
 
 
-@combinator(Scope.GROUP)
-def self_score(score: Callable[[Sequence[str]], Sequence[float | None]], rubric: str = "{prompt}{answer}") -> Operation:
-    """What the policy, asked as a judge, says its own answers are worth, on the last turn.
-
-    ``score(texts)`` gives each text a number, or None where the judge abstains because its reply made no sense.  A text
-    is the ``rubric`` with ``{prompt}``, what the agent had seen when it acted last, and ``{answer}``, that action.
-    An episode whose judge abstains is paid the mean of the others' scores: no advantage and no loss.  If all abstain,
-    all are paid 0.
-
-    Source: SSR-Zero (arXiv:2505.16637), where the judge is the policy itself at the same step, scoring 0 to 100; SSR-X
-    adds a metric: ``self_score(...) + metric``.
-    """
-    for field in ("{prompt}", "{answer}"):
-        if field not in rubric:
-            raise ValueError(f"self_score: the rubric has no {field}")
-
-    def operation(episodes: Episodes) -> Values:
-        played = [index for index, episode in enumerate(episodes) if episode.turns]
-        texts = [_filled(rubric, episodes[index]) for index in played]
-        scores = list(score(texts)) if texts else []
-        if len(scores) != len(texts):
-            raise RewardError(f"self_score: the judge gave {len(scores)} scores for {len(texts)} texts")
-        given = [value for value in scores if value is not None]
-        neutral = float(np.mean(given)) if given else 0.0
-        amounts = np.zeros(len(episodes))
-        amounts[played] = [neutral if value is None else value for value in scores]
-        return paid_at_the_end(amounts, episodes)
-
-    return operation
-
-
 def _answers(group: Group, answer: str, pattern: str | None) -> list[Answer]:
     return [_answer(trajectory, answer, pattern) for trajectory in group]
 
@@ -143,11 +110,3 @@ def _elected(answers: Sequence[Answer]) -> set[Answer]:
     counts = Counter(given for given in answers if given is not None)
     most = max(counts.values(), default=0)
     return {given for given, count in counts.items() if count == most}
-
-
-def _filled(rubric: str, trajectory: Trajectory) -> str:
-    prompt = seen(trajectory)
-    text = prompt if isinstance(prompt, str) else prompt["text"]
-    # One pass, so that a field's name inside a prompt stays what it is.
-    fields = {"{prompt}": text, "{answer}": written(trajectory)}
-    return re.sub(r"\{prompt\}|\{answer\}", lambda match: fields[match[0]], rubric)

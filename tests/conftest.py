@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 ROOT = Path(__file__).resolve().parents[1]
 WHEEL = os.environ.get("PALESTRA_TEST_WHEEL")
@@ -15,6 +16,10 @@ WHEEL = os.environ.get("PALESTRA_TEST_WHEEL")
 # Read when torch is first imported, here and by what the tests start.  Small models gain nothing from more threads, and
 # where the cores are shared, threads that wait for each other slow everything down.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Property tests try the same examples in every run, and take as long as a busy machine takes.
+settings.register_profile("palestra", deadline=None, derandomize=True, database=None)
+settings.load_profile("palestra")
 
 
 def pytest_configure() -> None:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...trajectory import Trajectory
+from ..regression import Linear, logistic, sigmoid
 from .annotation import Annotator
 from .features import Features, HashedWords
 from .state import Source, arrivals, scored, text_of
@@ -22,6 +23,9 @@ Judge = Callable[[str], bool]
 """Whether what a text says is worth reaching."""
 Comparison = Callable[[tuple[str, str]], int]
 """1 if the first of two texts is better to reach, -1 if the second is, 0 if neither."""
+
+RIDGE = 0.01
+"""The penalty on the weights that are fitted to what the judge said."""
 
 
 class _Feedback(Source):
@@ -93,20 +97,20 @@ class LabelClassifier(_Labelled):
         if not 0 < threshold < 1:
             raise ValueError(f"LabelClassifier: threshold {threshold} is not between 0 and 1")
         self.features, self.threshold = features or HashedWords(), threshold
-        self._weights: np.ndarray | None = None
+        self._model: Linear | None = None
         super().__init__(judge, capacity)
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take the labels of a snapshot, and fit them."""
+        self._model = None
+        super().restore(state)
 
     def probability(self, text: str) -> float:
         """That the judge would find the text worth reaching; 0 before there is a label."""
-        if self._weights is None:
-            return 0.0
-        return float(_sigmoid(self._input(text) @ self._weights))
+        return 0.0 if self._model is None else float(sigmoid(self._model(self.features(text))))
 
     def _worth(self, text: str) -> float:
         return float(self.probability(text) > self.threshold)
-
-    def _input(self, text: str) -> np.ndarray:
-        return np.append(self.features(text), 1.0)
 
     def _learn(self, labelled: Iterable[tuple[str, bool]]) -> None:
         before = len(self._labels)
@@ -114,8 +118,8 @@ class LabelClassifier(_Labelled):
         if len(self._labels) > before:
             # Sorted, so that the fit does not depend on the order in which the answers came.
             texts = sorted(self._labels)
-            inputs = np.array([self._input(text) for text in texts])
-            self._weights = fit_logistic(inputs, np.array([float(self._labels[text]) for text in texts]))
+            inputs = np.array([self.features(text) for text in texts])
+            self._model = logistic(inputs, np.array([float(self._labels[text]) for text in texts]), RIDGE)
 
 
 class PairRanking(_Feedback):
@@ -142,7 +146,7 @@ class PairRanking(_Feedback):
         self.annotator = Annotator(judge, capacity)
         self._verdicts: dict[tuple[str, str], int] = {}
         self._updates = 0
-        self._weights: np.ndarray | None = None
+        self._model: Linear | None = None
         self._mean, self._deviation = 0.0, 1.0
 
     def update(self, group: Sequence[Trajectory]) -> None:
@@ -163,7 +167,7 @@ class PairRanking(_Feedback):
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take the comparisons of a snapshot."""
-        self._verdicts, self._weights = {}, None
+        self._verdicts, self._model = {}, None
         self._updates = int(state["updates"])
         self._learn([((first, second), int(verdict)) for first, second, verdict in state["verdicts"]])
 
@@ -177,34 +181,14 @@ class PairRanking(_Feedback):
         vectors = {text: self.features(text) for text in texts}
         differences = np.array([vectors[first] - vectors[second] for first, second in pairs])
         wins = np.array([(1 + self._verdicts[pair]) / 2 for pair in pairs])
-        self._weights = fit_logistic(differences, wins)
-        values = np.array([vectors[text] @ self._weights for text in texts])
+        self._model = logistic(differences, wins, RIDGE, bias=False)
+        values = self._model(np.array([vectors[text] for text in texts]))
         self._mean, self._deviation = float(values.mean()), float(values.std())
 
     def _worth(self, text: str) -> float:
-        if self._weights is None or self._deviation < 1e-8:
+        if self._model is None or self._deviation < 1e-8:
             return 0.0
-        return max(0.0, (float(self.features(text) @ self._weights) - self._mean) / self._deviation)
-
-
-def fit_logistic(inputs: np.ndarray, targets: np.ndarray, ridge: float = 0.01, steps: int = 30) -> np.ndarray:
-    """Weights [d] of a logistic regression of targets [n] in [0, 1] on inputs [n, d].
-
-    Minimises the sum of the cross-entropies plus ridge / 2 |w|^2 by Newton's method, whose steps are bounded to length
-    10; the problem is convex.
-    """
-    weights = np.zeros(inputs.shape[1])
-    for _ in range(steps):
-        answers = _sigmoid(inputs @ weights)
-        slope = inputs.T @ (answers - targets) + ridge * weights
-        curvature = (inputs.T * (answers * (1 - answers))) @ inputs + ridge * np.eye(len(weights))
-        step = np.linalg.solve(curvature, slope)
-        weights = weights - step * min(1.0, 10.0 / max(float(np.linalg.norm(step)), 1e-12))
-    return weights
-
-
-def _sigmoid(values: Any) -> Any:
-    return 0.5 * (1 + np.tanh(0.5 * np.asarray(values)))
+        return max(0.0, (float(self._model(self.features(text))) - self._mean) / self._deviation)
 
 
 def _texts(group: Sequence[Trajectory]) -> list[str]:

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..regression import Linear, ridge
 from .judge import PointwiseJudge
-from .linear import Features, Linear, ridge
-from .prompt import Case, Item
+from .prompt import Case, Features, Item
 from .verdict import Verdict
 
 

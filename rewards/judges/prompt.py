@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,10 @@ class Item:
 
     text: str
     images: tuple[np.ndarray, ...] = ()
+
+
+Features = Callable[[Item], np.ndarray]
+"""What a small fitted judge sees of an item: [features] float64, the same number for every item."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

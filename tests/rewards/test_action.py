@@ -71,7 +71,7 @@ def test_what_is_no_action_pays_nothing(text: str) -> None:
     assert pay(action_format, TERMINATE) == 1
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(max_size=50))
 def test_any_text_is_read_or_refused(text: str) -> None:
     action = read_action('{"type": ' + text)
@@ -96,7 +96,7 @@ def test_rouge_l() -> None:
 WORDS = st.lists(st.sampled_from("abc"), max_size=7).map(" ".join)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(WORDS, WORDS)
 def test_rouge_l_is_the_longest_common_subsequence(left: str, right: str) -> None:
     one, other = left.split(), right.split()

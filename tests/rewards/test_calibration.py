@@ -61,7 +61,7 @@ def test_correctness_has_to_be_said() -> None:
             step_calibration([Trajectory("X-v0", None, 0, [Turn("o", say(1), info=info)], Status.TERMINATED)])
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(st.integers(0, 100), st.integers(0, 100), st.floats(0.01, 0.99))
 def test_the_expectation_is_largest_at_the_true_probability(percent: int, other: int, weight: float) -> None:
     def expected(stated: float, probability: float) -> float:
@@ -92,7 +92,7 @@ def test_ece_by_hand() -> None:
         calibration_error([episode(("sure", True))])
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.booleans()), min_size=1, max_size=30), st.integers(1, 20))
 def test_ece_is_bounded_and_blind_to_order(steps: list[tuple[float, bool]], bins: int) -> None:
     stated, right = zip(*steps, strict=True)

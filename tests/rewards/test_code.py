@@ -110,7 +110,7 @@ def test_efficiency_by_hand() -> None:
     assert total(code_efficiency(correct=0.2), ran(record(steps=1, reference_steps=1))) == pytest.approx(0.6)
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(st.integers(0, 8), st.integers(1, 9), st.floats(0, 1e12), st.floats(0, 1e12), st.floats(1e-3, 1e12))
 def test_efficiency_keeps_its_order(passed: int, tests: int, steps: float, more: float, reference: float) -> None:
     error = total(code_efficiency, ran(record("error")))
@@ -173,7 +173,7 @@ def test_rescored_by_hand() -> None:
         rescored(verdict, flips=0.5)
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=20))
 def test_weights_sum_to_their_number(samples: list[tuple[float, float]]) -> None:
     rewards, probabilities = np.array(samples).T

@@ -38,7 +38,7 @@ def test_the_mix_by_hand() -> None:
     assert explored(success).scope is Scope.EPISODE
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(st.integers(1, 50), st.integers(1, 50), st.floats(0, 0.49), st.floats(0.1, 100))
 def test_a_right_answer_beats_any_exploration(right: int, wrong: int, weight: float, cap: float) -> None:
     found, searched = totals(explored(success, weight=weight, cap=cap), episode(True, right), episode(False, wrong))

@@ -175,7 +175,7 @@ def grown(box: tuple[float, ...], by: float) -> list[float]:
     ],
     ids=str,
 )
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(sides=st.lists(st.floats(0, 150), min_size=2, max_size=2))
 def test_growing_a_box_that_covers_its_target_never_pays(reward: Reward, sides: list[float]) -> None:
     small, large = sorted(sides)
@@ -290,7 +290,7 @@ def test_works_kagi_progress() -> None:
             waypoint_progress([path((0, 0), waypoints=broken)])
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(st.tuples(st.floats(-100, 100), st.floats(-100, 100)), min_size=1, max_size=8))
 def test_progress_totals_at_most_one(positions: list[tuple[float, float]]) -> None:
     [values] = waypoint_progress([path(*positions)])

@@ -75,7 +75,7 @@ def test_a_masked_step_is_not_shown() -> None:
         masked_step([], np.random.default_rng(0))
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(st.integers(2, 12), st.integers(0, 2**32 - 1))
 def test_orders(count: int, seed: int) -> None:
     steps = [f"step {index}" for index in range(count)]

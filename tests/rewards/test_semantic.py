@@ -119,7 +119,7 @@ def test_character_ngrams_know_spelling_and_not_meaning() -> None:
     assert character_ngrams(["", "\ud800"]).shape == (2, 4096)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(max_size=30), st.text(max_size=30))
 def test_character_ngrams_give_cosines_between_0_and_1(left: str, right: str) -> None:
     first, second = character_ngrams([left, right])
@@ -137,7 +137,7 @@ def test_max_average_similarity_on_hand_computed_numbers() -> None:
 SENTENCES = st.lists(st.sampled_from(["red", "shoe", "on", "the", "table"]), min_size=1, max_size=6).map(" ".join)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(SENTENCES, SENTENCES)
 def test_works_mixed_r1_bmas(left: str, right: str) -> None:
     reward = max_average_similarity()
@@ -361,7 +361,7 @@ def test_goal_similarity_on_hand_computed_numbers() -> None:
             goal_similarity(as_they_are, planes, *arguments)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.floats(-0.9, 0.9), st.floats(-0.4, 0.4), st.floats(-0.4, 0.4))
 def test_works_vlm_rm_nuisance(along: float, one: float, other: float) -> None:
     """With alpha = 1 it does not see what is orthogonal to goal and baseline; with 0 it is the cosine."""

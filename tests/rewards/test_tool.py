@@ -115,7 +115,7 @@ CALLS = st.builds(
 )
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.lists(CALLS, max_size=4), st.lists(CALLS, max_size=4))
 def test_the_share_is_one_only_for_the_same_calls(calls: list[Call], reference: list[Call]) -> None:
     def multiset(items: Sequence[Call]) -> list[Any]:
@@ -126,7 +126,7 @@ def test_the_share_is_one_only_for_the_same_calls(calls: list[Call], reference: 
     assert (share > 1 - 1e-9) == (multiset(calls) == multiset(reference))
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.text(max_size=60))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for action in (text, f"<tool_call>{text}</tool_call>", '{"name": "a", "arguments": {"b": ' + text):

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from palestra import Group, Status, Trajectory, Turn
-from palestra.rewards import Reward, RewardError, parse_reward, score, turn_reward
-from palestra.rewards.votes import answer_frequency, cross_vote, majority_vote, self_score
+from palestra.rewards import Reward, RewardError, parse_reward, score
+from palestra.rewards.votes import answer_frequency, cross_vote, majority_vote
 from palestra.training.advantages import Scored, estimator
 
 from .lab import TabularPolicy, learn
@@ -60,7 +60,7 @@ def test_what_cannot_be_counted_is_an_error() -> None:
 def test_episodes_without_turns_vote_for_nothing() -> None:
     empty = Trajectory("X-v0", None, 0, [], Status.TRUNCATED)
     sided = [said("A", wording=0), empty, said("A", wording=1)]
-    for reward in (majority_vote, answer_frequency, cross_vote, self_score(lambda texts: [0.5] * len(texts))):
+    for reward in (majority_vote, answer_frequency, cross_vote):
         values = [value for value in reward(sided) if value is not None]
         assert [len(value) for value in values] == [1, 0, 1]
 
@@ -98,40 +98,12 @@ def test_cross_vote_refers_to_the_other_wording() -> None:
         cross_vote([said("A")])
 
 
-def test_an_abstaining_judge_costs_nothing() -> None:
-    asked: list[str] = []
-
-    def judge(texts: Sequence[str]) -> list[float | None]:
-        asked.extend(texts)
-        return [None if text.endswith("?") else len(text) / 100 for text in texts]
-
-    group = [said("", "one {prompt}"), said("", "seven"), said("", "huh?")]
-    reward = self_score(judge, rubric="Q {prompt}A {answer}")
-    # The mean of the others: no advantage in the group.
-    assert paid(reward, group) == pytest.approx([0.18, 0.11, 0.145])
-    assert asked == ["Q q\nA one {prompt}", "Q q\nA seven", "Q q\nA huh?"]
-    score(reward, Group(group))
-    assert np.concatenate(estimator("grpo", {})(Scored.by(reward, group)))[2] == pytest.approx(0)
-    assert paid(reward, [said("", "huh?")] * 2) == [0, 0]
-    with pytest.raises(RewardError, match="1 scores for 2 texts"):
-        self_score(lambda texts: [0.5])(group[:2])
-    with pytest.raises(ValueError, match="the rubric has no"):
-        self_score(judge, rubric="{prompt}")
-    with pytest.raises(RewardError, match="is nan"):
-        self_score(lambda texts: [math.nan])(group[:1])
-
-
 @given(st.lists(st.sampled_from(["A", "B", "C", None]), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_permuting_a_group_permutes_what_it_is_paid(answers: list[str | None], random: Any) -> None:
     group = [said(answer, answer or "-", wording=index % 2) for index, answer in enumerate(answers)]
     order = list(range(len(group)))
     random.shuffle(order)
-    for reward in (
-        majority_vote,
-        answer_frequency,
-        cross_vote,
-        self_score(lambda texts: [float(ord(t[-1])) for t in texts]),
-    ):
+    for reward in (majority_vote, answer_frequency, cross_vote):
         straight, shuffled = paid(reward, group), paid(reward, [group[index] for index in order])
         assert shuffled == pytest.approx([straight[index] for index in order])
 
@@ -240,59 +212,3 @@ def test_works_co_reward() -> None:
     own, other = (np.mean(ends[name], axis=0) for name in ("own", "other"))
     assert other[0] > own[0]
     assert other[1] > 0.8
-
-
-class Editing(gymnasium.Env[str, str]):
-    """Sixty sentences, each with twelve edits that mend more or less of it: from nothing to all."""
-
-    EDITS = tuple(f"edit {index}" for index in range(12))
-    WORTH = np.stack([np.random.default_rng(source).permutation(np.linspace(0, 1, 12)) for source in range(60)])
-
-    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[str, dict[str, Any]]:
-        super().reset(seed=seed)
-        return f"sentence {self.np_random.integers(60)}", {"legal_actions": self.EDITS}
-
-    def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
-        return "", 0.0, True, False, {"legal_actions": self.EDITS}
-
-    @classmethod
-    def true_score(cls, policy: TabularPolicy) -> float:
-        chances = [policy.probabilities(f"sentence {source}", list(cls.EDITS)) for source in range(60)]
-        return float((np.array(chances) * cls.WORTH).sum(axis=1).mean())
-
-
-class Assessor:
-    """Sees an edit's worth with an error that it makes every time."""
-
-    def __init__(self, error: float, seed: int, abstains: float = 0.0) -> None:
-        self.rng = np.random.default_rng(seed)
-        self.seen = Editing.WORTH + self.rng.normal(0, error, Editing.WORTH.shape)
-        self.abstains = abstains
-
-    def __call__(self, texts: Sequence[str]) -> list[float | None]:
-        """What edits, written as ``sentence i`` and ``edit j`` on two lines, are worth."""
-        places = [tuple(int(line.split()[1]) for line in text.split("\n")) for text in texts]
-        return [None if self.rng.random() < self.abstains else float(self.seen[place]) for place in places]
-
-
-METRIC = Assessor(0.2, seed=1)
-
-
-@turn_reward
-def metric(turn: Turn) -> float:
-    [value] = METRIC([f"{turn.observation}\n{turn.action}"])
-    assert value is not None
-    return value
-
-
-@pytest.mark.slow
-def test_works_ssr_zero() -> None:
-    """A self that judges right on the whole raises the true score; a metric that errs elsewhere raises it further."""
-    reached = []
-    for with_metric in (False, True):
-        own = self_score(Assessor(0.4, seed=0, abstains=0.1))
-        reward = own + metric if with_metric else own
-        policy, _ = learn(Editing(), reward, steps=190, groups=8, learning_rate=16.0)
-        reached.append(Editing.true_score(policy))
-    assert reached[0] > Editing.true_score(TabularPolicy()) + 0.2
-    assert reached[1] > reached[0] + 0.02

@@ -53,7 +53,7 @@ def test_distances_by_hand() -> None:
     assert tabular_epic_distance(table(first), table(second), 0.9) == pytest.approx(np.sqrt(0.5))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000), st.floats(1e-3, 1e3), st.floats(0, 0.99), st.floats(-10, 10))
 def test_scale_and_shaping_do_not_count(seed: int, scale: float, discount: float, size: float) -> None:
     transition, reward, rng = problem(seed)
@@ -70,7 +70,7 @@ def test_scale_and_shaping_do_not_count(seed: int, scale: float, discount: float
     assert starc_distance(reward, nothing, transition, discount) == pytest.approx(0.5)
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10_000))
 def test_starc_is_a_pseudometric(seed: int) -> None:
     transition, first, rng = problem(seed)

@@ -19,7 +19,6 @@ from palestra.rewards.intrinsic import (
     Source,
     intrinsic,
 )
-from palestra.rewards.intrinsic.feedback import fit_logistic
 
 from .toys import KeyDoor, episodes_needed, play, wait_for
 
@@ -105,16 +104,6 @@ def test_labels_count_once_an_episode_and_are_asked_for_once() -> None:
     source.update([])
     assert sorted(judge.asked) == ["cave", "gold"]
     assert source.bonus(group[0]).tolist() == [0, 1, 0, 0]
-
-
-def test_a_logistic_fit_is_at_the_foot_of_its_slope() -> None:
-    rng = np.random.default_rng(0)
-    inputs, targets = rng.normal(size=(50, 4)), rng.integers(0, 3, 50) / 2
-    weights = fit_logistic(inputs, targets, ridge=0.1)
-    slope = inputs.T @ (1 / (1 + np.exp(-inputs @ weights)) - targets) + 0.1 * weights
-    assert np.abs(slope).max() < 1e-9
-    separable = fit_logistic(np.array([[1.0], [-1.0]]), np.array([1.0, 0.0]))
-    assert 1 < float(separable[0]) < 10
 
 
 def test_a_classifier_judges_what_it_was_never_told_about() -> None:

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from palestra.rewards.intrinsic import HashedWords
 from palestra.rewards.judges import Item, QualityHead
 from palestra.rewards.judges.head import distil, recalibrated, selected
-from palestra.rewards.judges.linear import Linear, hashed_words, logistic, ridge
+from palestra.rewards.regression import Linear
 
 from .stubs import rank_correlation
 
@@ -31,41 +32,6 @@ def noisy(gold: np.ndarray, deviation: float, rng: np.random.Generator) -> np.nd
     return np.clip(gold + deviation * rng.standard_normal(len(gold)), 0, 1)
 
 
-def test_ridge_is_the_penalised_least_squares_fit() -> None:
-    rows = np.array([[0.0], [1.0], [2.0]])
-    fit = ridge(rows, np.array([1.0, 2.0, 6.0]), penalty=2.0)
-    # Centred: x = (-1, 0, 1), y = (-2, -1, 3); x.y / (x.x + 2) = 5 / 4, and the bias is 3 - 5/4.
-    assert fit.weights == pytest.approx([1.25])
-    assert fit.bias == pytest.approx(1.75)
-    assert fit(rows) == pytest.approx([1.75, 3.0, 4.25])
-
-
-def test_logistic_has_no_gradient_left_and_stays_finite() -> None:
-    rng = np.random.default_rng(0)
-    rows = rng.standard_normal((200, 3))
-    labels = (rows @ np.array([2.0, -1.0, 0.0]) + 0.5 + rng.standard_normal(200) > 0).astype(float)
-    fit = logistic(rows, labels, penalty=0.5)
-    error = 1 / (1 + np.exp(-fit(rows))) - labels
-    assert rows.T @ error + 0.5 * fit.weights == pytest.approx(0, abs=1e-6)
-    assert error.sum() == pytest.approx(0, abs=1e-4)
-    assert np.isfinite(logistic(rows, np.ones(200)).bias)
-    assert np.isfinite(
-        logistic(np.arange(10.0)[:, None], (np.arange(10) > 4).astype(float), penalty=1e-3).weights
-    ).all()
-    for bad in (np.full(200, 2.0), np.ones(3)):
-        with pytest.raises(ValueError, match=r"labels are 0 or 1|need rows"):
-            logistic(rows, bad)
-    with pytest.raises(ValueError, match="penalty"):
-        ridge(rows, labels, penalty=0)
-
-
-def test_hashed_words_count_words_alike_in_every_process() -> None:
-    features = hashed_words(8)
-    assert features(Item("Lamp lamp sofa bed")).tolist() == features(Item("bed LAMP sofa lamp")).tolist()
-    assert features(Item("lamp lamp sofa bed")).sum() == pytest.approx(4 / 2)
-    assert features(Item("")).tolist() == [0] * 8
-
-
 def test_the_recalibrated_score_is_the_mean_of_score_and_similarity() -> None:
     scores, similarity = np.array([0.2, 1.0]), np.array([0.6, 0.0])
     assert recalibrated(scores, similarity) == pytest.approx([0.4, 0.5])
@@ -87,7 +53,8 @@ def test_works_self_j(seed: int) -> None:
     rng = np.random.default_rng(seed)
     items, gold = answers(rng, 400)
     with_reference = recalibrated(noisy(gold, 0.2, rng), noisy(gold, 0.2, rng))
-    head = distil(items, with_reference, hashed_words(256))
+    words = HashedWords(256)
+    head = distil(items, with_reference, lambda item: words(item.text))
 
     unseen, truth = answers(rng, 400)
     raw = noisy(truth, 0.2, rng)  # the model's own score, without a reference

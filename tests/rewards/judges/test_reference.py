@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from palestra.rewards.judges import Item, PolicyDiscriminator, judged, transcript
-from palestra.rewards.judges.linear import Linear, sigmoid
 from palestra.rewards.judges.reference import distance, train_discriminator
+from palestra.rewards.regression import Linear, sigmoid
 
 from ..lab import Env, TabularPolicy, learn, play
 

@@ -9,8 +9,8 @@ from itertools import product
 import numpy as np
 import pytest
 
-from palestra.rewards.judges.linear import Linear, logistic, sigmoid
 from palestra.rewards.judges.steps import first_error, outcome_labels, refined, stepwise_labels
+from palestra.rewards.regression import Linear, logistic, sigmoid
 
 DEPTH, MOVES = 5, 3
 Path = tuple[int, ...]

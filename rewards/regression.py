@@ -1,17 +1,10 @@
-"""Linear models in NumPy, for judges that are small enough to be fitted on the spot."""
+"""Regressions in NumPy, small enough to be fitted on the spot: linear by least squares, and logistic."""
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-
-from .prompt import Item
-
-Features = Callable[[Item], np.ndarray]
-"""What a linear model sees of an item: [features] float64, the same number for every item."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,42 +31,37 @@ def ridge(rows: np.ndarray, targets: np.ndarray, penalty: float = 1.0) -> Linear
     return Linear(weights, float(mean - centre @ weights))
 
 
-def logistic(rows: np.ndarray, labels: np.ndarray, penalty: float = 1.0, steps: int = 30) -> Linear:
-    """The logistic regression of labels [n] (0 or 1) on rows [n, features], by Newton's method; see :func:`ridge`."""
-    _check(rows, labels, penalty)
-    if not np.isin(labels, (0, 1)).all():
-        raise ValueError("logistic: labels are 0 or 1")
-    design = np.column_stack([rows, np.ones(len(rows))])
+def logistic(
+    rows: np.ndarray, targets: np.ndarray, penalty: float = 1.0, *, bias: bool = True, steps: int = 30
+) -> Linear:
+    """The logistic regression of targets [n] in [0, 1] on rows [n, features], by Newton's method.
+
+    Minimises the sum of the cross-entropies plus ``penalty`` / 2 times the squared weights; the bias, 0 without
+    ``bias``, is not penalised.  The problem is convex, and a step is bounded to length 5.  ValueError as in
+    :func:`ridge`, and for a target outside [0, 1].
+    """
+    _check(rows, targets, penalty)
+    if not ((targets >= 0) & (targets <= 1)).all():
+        raise ValueError("logistic: targets lie in [0, 1]")
+    design = np.column_stack([rows, np.ones(len(rows))]) if bias else rows
     shrink = np.full(design.shape[1], penalty)
-    shrink[-1] = 1e-6  # so that labels that are all the same have a finite bias
+    if bias:
+        shrink[-1] = 1e-6  # so that targets that are all the same have a finite bias
     weights = np.zeros(design.shape[1])
     for _ in range(steps):
         probability = sigmoid(design @ weights)
-        gradient = design.T @ (probability - labels) + shrink * weights
+        gradient = design.T @ (probability - targets) + shrink * weights
         curvature = (design * (probability * (1 - probability))[:, None]).T @ design + np.diag(shrink)
         step = np.linalg.solve(curvature, gradient)
         weights = weights - step * min(1.0, 5.0 / max(float(np.linalg.norm(step)), 1e-12))
         if np.abs(step).max() < 1e-8:
             break
-    return Linear(weights[:-1], float(weights[-1]))
+    return Linear(weights[:-1], float(weights[-1])) if bias else Linear(weights, 0.0)
 
 
 def sigmoid(logits: np.ndarray) -> np.ndarray:
     """1 / (1 + exp(-x)), without overflow."""
-    return np.asarray(0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64))))
-
-
-def hashed_words(size: int = 256) -> Features:
-    """How often each word occurs, in ``size`` buckets by checksum and divided by the root of the number of words."""
-
-    def features(item: Item) -> np.ndarray:
-        words = item.text.lower().split()
-        counts = np.zeros(size)
-        for word in words:
-            counts[zlib.crc32(word.encode("utf-8", "replace")) % size] += 1
-        return np.asarray(counts / np.sqrt(max(len(words), 1)))
-
-    return features
+    return np.asarray(np.exp(-np.logaddexp(0.0, -np.asarray(logits, np.float64))))
 
 
 def _check(rows: np.ndarray, targets: np.ndarray, penalty: float) -> None:
