@@ -15,6 +15,7 @@ from .clock import advance_clock
 from .maker import Maker
 from .play import Frame, Script, global_seeds, play
 from .report import Skipped
+from .table import TableMaker
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Place:
 
 
 def play_elsewhere(
-    make: Maker, scripts: list[Script], places: list[Place], timeout: float = 600.0
+    make: Maker | TableMaker, scripts: list[Script], places: list[Place], timeout: float = 600.0
 ) -> list[list[list[Frame]]]:
     """Play the scripts in one new process for each of ``places``, two at a time: [place][script][frame].
 

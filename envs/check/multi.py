@@ -1,7 +1,7 @@
 """What an environment for several agents promises, beside what every environment does.
 
-The checks of the other families are played at a :class:`~palestra.envs.check.table.Table`, where one sits for all agents;
-those below are about the agents: PettingZoo's own tests, turns, legal and illegal moves.
+The checks of the other families are played at a :class:`~palestra.envs.check.table.Table`, where one sits for all
+agents; those below are about the agents: PettingZoo's own tests, turns, legal and illegal moves.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from gymnasium.vector.utils import concatenate, create_empty_array, iterate
 
 from .compare import difference
 from .interface import describe
+from .maker import Maker
 from .play import Frame, global_seeds, reopen, start, step
 from .report import Failed, Skipped
 from .subject import Subject
@@ -117,6 +118,7 @@ def _compare(
     if mode == "async" and _holds_text(subject.probe.observation_space):
         # Gymnasium (1.4) reads a Text from shared memory once, when the vector is made, and never again.
         vector_kwargs["shared_memory"] = False
+    assert isinstance(subject.make, Maker)
     vector: Any = subject.make.vector(len(expected), mode, vector_kwargs, **limit)
     try:
         observations, _ = vector.reset(seed=[subject.scripts[index % len(subject.scripts)].seed for index in range(2)])

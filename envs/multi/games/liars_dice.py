@@ -40,8 +40,8 @@ class LiarsDice(Game[State]):
             f"Liar's dice. You and your opponent have each rolled {dice} "
             f"{'die' if dice == 1 else 'dice'} with {faces} faces, and see only your own. Take turns to bid that at "
             "least so many of all dice show a face: 2 x 3 claims two threes. Each bid names more dice than the last, "
-            "or as many of a higher face. Answer liar instead if you think that the last bid is too high: you win if it "
-            "is, and lose if it is not. Answer with one action and nothing else."
+            "or as many of a higher face. Answer liar instead if you think that the last bid is too high: you win if "
+            "it is, and lose if it is not. Answer with one action and nothing else."
         )
 
     def start(self, task: None = None) -> State:
