@@ -84,6 +84,8 @@ $(VENV)/torch.stamp: $(VENV)/python.stamp
 	@touch $@
 
 $(VENV)/install.stamp: $(VENV)/torch.stamp pyproject.toml
+	$(call system_package,chromium-headless-shell,command -v chromium-headless-shell)
+	$(call system_package,fonts-liberation,fc-list | grep -q Liberation)
 	$(BIN)/pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[train,dev]'
 	@touch $@
 

@@ -6,6 +6,7 @@ import gymnasium
 
 from .code.registry import register_code
 from .multi.registry import register_games
+from .web.miniwob.registry import register_miniwob
 
 
 def register_all() -> None:
@@ -14,3 +15,4 @@ def register_all() -> None:
         gymnasium.register("WebShop-v0", entry_point="palestra.envs.webshop:WebShop", max_episode_steps=100)
         register_code()
         register_games()
+        register_miniwob()

@@ -27,8 +27,6 @@ _FLAGS = (
     "--disable-extensions",
     "--no-first-run",
     "--disable-dev-shm-usage",
-    "--disable-frame-rate-limit",
-    "--disable-gpu-vsync",
     "--hide-scrollbars",
     "--mute-audio",
     "--force-color-profile=srgb",
@@ -123,7 +121,10 @@ class Browser:
         await connection.open(ours_in, ours_out)
         browser = cls(connection, process, profile)
         try:
-            await connection.call("Browser.getVersion")
+            # The page that it opens by itself draws without end.
+            for target in (await connection.call("Target.getTargets"))["targetInfos"]:
+                if target["type"] == "page":
+                    await connection.call("Target.closeTarget", {"targetId": target["targetId"]})
         except RuntimeError as error:
             await browser.close()
             raise EnvironmentFault(f"{executable} did not start: {error}") from error

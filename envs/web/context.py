@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import contextlib
 import logging
@@ -36,6 +35,8 @@ class Context:
         self.hosts: frozenset[str] = frozenset()
         self.error: BaseException | None = None
         """What a site raised while it answered a page."""
+        self.broken = False
+        """Set when something failed in it: it is not used for another episode."""
         self.place = 0
         """Which of its pool's browsers it lives in."""
         self._id = context
@@ -55,7 +56,7 @@ class Context:
     @property
     def usable(self) -> bool:
         """Whether another episode can be played in it."""
-        return self.browser.alive and not any(tab.crashed for tab in self.tabs)
+        return self.browser.alive and not self.broken and not any(tab.crashed for tab in self.tabs)
 
     async def begin(self, sites: Mapping[str, Site], hosts: frozenset[str]) -> None:
         """Forget everything but one tab, and from now on answer by ``sites`` and ``hosts``."""
@@ -66,6 +67,9 @@ class Context:
         self.sites, self.hosts, self.error = sites, hosts, None
         tab.dialogs.clear()
         tab.windows.clear()
+        # The mouse of the episode before rests nowhere and holds nothing.
+        for kind in ("mouseReleased", "mouseMoved"):
+            tab.send("Input.dispatchMouseEvent", type=kind, x=0, y=0, button="left" if "R" in kind else "none")
 
     async def clear(self) -> None:
         """Leave every page, and remove cookies and storage."""
@@ -76,10 +80,15 @@ class Context:
             self.browser.connection.send("Storage.clearCookies", {"browserContextId": self._id}),
             tab.send("Network.clearBrowserCache"),
             *(tab.send("Storage.clearDataForOrigin", origin=origin, storageTypes="all") for origin in sorted(origins)),
-            tab.send("Page.resetNavigationHistory"),
         ]:
             await command
         await tab.wind_back()
+
+    async def enter(self, url: str) -> str | None:
+        """Load the page that there is no way back from; the browser's reason if it does not load."""
+        problem = await self.active.navigate(url)
+        await self.active.call("Page.resetNavigationHistory")
+        return problem
 
     async def dispose(self) -> None:
         """Close it with its tabs."""
@@ -189,8 +198,3 @@ async def _fulfill(tab: Tab, paused: str, response: Response) -> None:
         responseHeaders=headers,
         body=base64.b64encode(response.body).decode(),
     )
-
-
-async def gather(*commands: asyncio.Future[Any]) -> list[Any]:
-    """The results of commands that were sent together."""
-    return [await command for command in commands]

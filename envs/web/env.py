@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import gymnasium
 from gymnasium.error import ResetNeeded
@@ -18,9 +18,10 @@ from .actor import ACTIONS, Actor
 from .context import BLANK, Context
 from .observation import Names
 from .pool import BrowserPool, shared_pool
-from .seeing import PIECES, Seen, observation_space, observe, shown
+from .seeing import PIECES, Look, Seen, as_text, observe, pixels, shown
 from .site import Site
 
+T = TypeVar("T")
 Form = Literal["text", "dict", "text_image"]
 
 
@@ -53,7 +54,7 @@ class WebEnv(gymnasium.Env[Any, str]):
     A task is a subclass with these hooks, each of which may be left as it is:
 
     - :meth:`begin`: choose the task of this episode from ``self.np_random`` and ``options``;
-    - :meth:`prepare`: bring the page into its first state;
+    - :meth:`prepare`: bring the page into its first state, and set ``self.goal`` if only the page knows it;
     - :meth:`judge`: reward and end after each action;
     - ``oracle()``: the next action of a solver.
 
@@ -96,7 +97,7 @@ class WebEnv(gymnasium.Env[Any, str]):
         marks: bool = False,
         tree_tokens: int = 4000,
         step_ms: float = 100.0,
-        frames: int = 2,
+        frames: int = 1,
         real_time: bool = False,
         multiple_actions: bool = False,
         pool: BrowserPool | None = None,
@@ -115,17 +116,14 @@ class WebEnv(gymnasium.Env[Any, str]):
         self._start = Start(start_url, goal)
         self._sites = dict(sites or {})
         self._hosts = frozenset(hosts)
-        self._form = observation
-        self._pieces = PIECES[observation] if pieces is None else tuple(pieces)
-        self._viewport = (int(viewport[0]), int(viewport[1]))
-        self._marks = marks
-        self._tree_tokens = tree_tokens
+        chosen = PIECES.get(observation, ()) if pieces is None else tuple(pieces)
+        self._look = Look(observation, chosen, (int(viewport[0]), int(viewport[1])), marks, tree_tokens)
         self._step_ms, self._frames, self._real_time = step_ms, frames, real_time
         self._multiple = multiple_actions
         self._pool = pool
         self._release: weakref.finalize[Any, Any] | None = None
         self._over = True
-        self.observation_space = observation_space(observation, self._pieces, self._viewport)
+        self.observation_space = self._look.space
         self.action_space = action_space()
 
     # Hooks ------------------------------------------------------------------------------------------------------
@@ -193,11 +191,11 @@ class WebEnv(gymnasium.Env[Any, str]):
         """The page as text or as an array [height, width, 3], by ``render_mode``."""
         if self.render_mode is None:
             return None
+        if self._release is None:
+            raise ResetNeeded("call reset() first")
         if self.render_mode == "ansi":
-            return shown(self.seen, "text", PIECES["text"])
-        self._need_context()
-        seen = self.pool.run(self._guarded(observe(self.context, self.actor, self.goal, ("screenshot",), self._names)))
-        return shown(seen, "dict", ("screenshot",))["screenshot"]
+            return as_text(self.seen, self._look.pieces)
+        return pixels(Seen(image=self.pool.run(self._guarded(self.context.active.draw(image=True)))))
 
     def close(self) -> None:
         """Give the context back to the pool."""
@@ -217,7 +215,7 @@ class WebEnv(gymnasium.Env[Any, str]):
     async def _open(self, start: Start) -> Seen:
         if self._release is None or not self.context.usable:
             self.close()
-            self.context = await self.pool.acquire(self._viewport, self._real_time)
+            self.context = await self.pool.acquire(self._look.viewport, self._real_time)
             self._release = weakref.finalize(self, _give_back, self.pool, self.context)
         self.actor = Actor(self.context)
         self._names = Names()
@@ -225,12 +223,12 @@ class WebEnv(gymnasium.Env[Any, str]):
         await self.enter(start)
         await self.prepare()
         await self.context.settle(self._step_ms, self._frames)
-        return await self._look()
+        return await self._observe()
 
     async def enter(self, start: Start) -> None:
         """Empty the context and load the start page."""
         await self.context.clear()
-        if problem := await self.context.active.navigate(start.url):
+        if problem := await self.context.enter(start.url):
             raise EnvironmentFault(f"the start page {start.url} cannot be opened: {problem}")
 
     async def _act(self, action: str) -> tuple[Seen, Judgement, str | None]:
@@ -245,23 +243,23 @@ class WebEnv(gymnasium.Env[Any, str]):
             feedback = str(error)
             await self.actor.finish()
         judgement = await self.judge()
-        return await self._look(feedback), judgement, feedback
+        return await self._observe(feedback), judgement, feedback
 
-    async def _look(self, error: str | None = None) -> Seen:
-        return await observe(
-            self.context, self.actor, self.goal, self._pieces, self._names, self._tree_tokens, self._marks, error or ""
-        )
+    async def _observe(self, error: str | None = None) -> Seen:
+        return await observe(self._look, self.context, self.actor, self._names, self.goal, error or "")
 
-    async def _guarded(self, work: Any) -> Any:
-        """Await ``work``; a context whose browser failed is not used again."""
+    async def _guarded(self, work: Coroutine[Any, Any, T]) -> T:
+        """Await ``work``; if it fails, the context is not used again."""
         try:
             return await work
-        except EnvironmentFault:
+        except BaseException:
+            if self._release is not None:
+                self.context.broken = True
             raise
 
     def _opened(self, seen: Seen, start: Start) -> tuple[Any, dict[str, Any]]:
         self.seen, self._over = seen, False
-        return shown(seen, self._form, self._pieces), {"goal": start.goal, "valid_action": True, **start.info}
+        return shown(seen, self._look), {"goal": self.goal, "valid_action": True, **start.info}
 
     def _acted(
         self, seen: Seen, judgement: Judgement, feedback: str | None
@@ -270,11 +268,7 @@ class WebEnv(gymnasium.Env[Any, str]):
         info: dict[str, Any] = {"goal": self.goal, "valid_action": feedback is None, **judgement.info}
         if feedback is not None:
             info["feedback"] = feedback
-        return shown(seen, self._form, self._pieces), float(judgement.reward), judgement.terminated, False, info
-
-    def _need_context(self) -> None:
-        if self._release is None:
-            raise ResetNeeded("call reset() first")
+        return shown(seen, self._look), float(judgement.reward), judgement.terminated, False, info
 
     def _need_episode(self) -> None:
         if self._over:

@@ -1,19 +1,49 @@
-"""What an agent sees of a page: its accessibility tree as text with names for elements, and its picture."""
+"""The accessibility tree of a page as text, with names for what can be acted on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from .protocol import ProtocolError
 from .tab import Tab
 
 # Roles that say nothing that their children do not say.
-_TRANSPARENT = {"generic", "none", "LabelText", "ListMarker", "Unknown"}
+_TRANSPARENT = {"generic", "none", "LabelText", "ListMarker", "Unknown", "MenuListPopup"}
 _SILENT = {"InlineTextBox", "LineBreak"}
 _FLAGS = ("focused", "disabled", "required", "readonly", "selected", "multiselectable", "modal", "busy")
 _STATES = ("checked", "pressed", "expanded", "invalid")
+CHARACTERS_PER_TOKEN = 4
+
+
+class Box(NamedTuple):
+    """Where a node is in the viewport, in pixels."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    def meets(self, width: float, height: float) -> bool:
+        """Whether any of it is inside a viewport of that size."""
+        return self.width > 0 and self.height > 0 and -self.width < self.x < width and -self.height < self.y < height
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Where every node is, and which ones listen for clicks; by backend ids."""
+
+    boxes: dict[int, Box]
+    clickable: frozenset[int]
+
+
+@dataclass(frozen=True, slots=True)
+class FrameTree:
+    """The accessibility nodes of a frame, and the element that holds it, if it is not the main frame."""
+
+    nodes: list[dict[str, Any]]
+    owner: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +52,9 @@ class Line:
 
     depth: int
     text: str
-    node: int | None
+    name: str | None
+    """What the element is called in actions, if it is one."""
+    node: int
     """The backend id of its DOM node."""
 
 
@@ -42,43 +74,71 @@ class Names:
         return self.by_node[node]
 
 
-@dataclass(frozen=True, slots=True)
-class FrameTree:
-    """The accessibility nodes of a frame, and the element that holds it, if it is not the main frame."""
-
-    nodes: list[dict[str, Any]]
-    owner: int | None
-
-
-async def read_trees(tab: Tab) -> list[FrameTree]:
-    """The trees of all frames, the main frame's first."""
+async def read_page(tab: Tab) -> tuple[list[FrameTree], Layout]:
+    """The trees of all frames, the main frame's first, and the layout."""
     frames = list(tab.frames)
+    trees = [tab.send("Accessibility.getFullAXTree", frameId=frame) for frame in frames]
     owners = [tab.send("DOM.getFrameOwner", frameId=frame) for frame in frames[1:]]
-    commands = [tab.send("Accessibility.getFullAXTree", frameId=frame) for frame in frames]
-    trees = []
-    for frame, command in zip(frames, commands, strict=True):
+    snapshot = tab.send("DOMSnapshot.captureSnapshot", computedStyles=[])
+    read = [FrameTree((await trees[0])["nodes"], None)]
+    for tree, owner in zip(trees[1:], owners, strict=True):
         try:
-            nodes = (await command)["nodes"]
-            owner = (await owners[len(trees) - 1])["backendNodeId"] if trees else None
+            read.append(FrameTree((await tree)["nodes"], (await owner)["backendNodeId"]))
         except ProtocolError:
-            if frame == tab.main_frame:
-                raise
             continue  # a frame that is just being replaced
-        trees.append(FrameTree(nodes, owner))
-    return trees
+    return read, _layout((await snapshot)["documents"])
 
 
-def tree_lines(trees: list[FrameTree], names: Names) -> list[Line]:
-    """The trees of all frames as lines, each inside its element; elements get their names from ``names``."""
+def _layout(documents: list[dict[str, Any]]) -> Layout:
+    boxes: dict[int, Box] = {}
+    clickable: set[int] = set()
+    origins = {0: (0.0, 0.0)}
+    for number, document in enumerate(documents):
+        nodes, layout = document["nodes"], document["layout"]
+        ids = nodes["backendNodeId"]
+        left, top = origins.get(number, (0.0, 0.0))
+        left, top = left - document.get("scrollOffsetX", 0), top - document.get("scrollOffsetY", 0)
+        for index, (x, y, width, height) in zip(layout["nodeIndex"], layout["bounds"], strict=True):
+            boxes.setdefault(ids[index], Box(x + left, y + top, width, height))
+        clickable.update(ids[index] for index in nodes.get("isClickable", {}).get("index", ()))
+        inner = nodes.get("contentDocumentIndex", {"index": (), "value": ()})
+        for index, content in zip(inner["index"], inner["value"], strict=True):
+            if box := boxes.get(ids[index]):
+                origins[content] = (box.x, box.y)
+    return Layout(boxes, frozenset(clickable))
+
+
+def tree_lines(trees: list[FrameTree], layout: Layout, names: Names) -> list[Line]:
+    """The trees of all frames as lines, each frame inside its element; elements get their names from ``names``."""
     page = trees[0].nodes[0].get("backendDOMNodeId")
     if page != names.page:
         names.page = page
         names.by_node.clear()
         names.counts.clear()
-    inside = {tree.owner: (letters(number), tree.nodes) for number, tree in enumerate(trees)}
-    lines: list[Line] = []
-    _walk(*inside.pop(None), 0, names, lines, inside)
-    return lines
+    walk = _Walk(layout, names, {tree.owner: (letters(number), tree.nodes) for number, tree in enumerate(trees)})
+    walk.frame(None, 0)
+    return walk.lines
+
+
+def prune(lines: list[Line], layout: Layout, viewport: tuple[int, int], tokens: int) -> list[Line]:
+    """As many lines as fit ``tokens`` (of about four characters), in the order of the page.
+
+    What is in the viewport goes first, then the others from the top.  What is left out is counted on a last line.
+    """
+    room = tokens * CHARACTERS_PER_TOKEN
+    if sum(len(line.text) + line.depth + 1 for line in lines) <= room:
+        return lines
+    visible = [line.node in layout.boxes and layout.boxes[line.node].meets(*viewport) for line in lines]
+    kept: set[int] = set()
+    for wanted in (True, False):
+        for number, line in enumerate(lines):
+            if visible[number] is wanted and (size := len(line.text) + line.depth + 1) <= room:
+                room -= size
+                kept.add(number)
+    left = len(lines) - len(kept)
+    return [line for number, line in enumerate(lines) if number in kept] + [
+        Line(0, f"({left} more lines are not shown)", None, 0)
+    ]
 
 
 def letters(number: int) -> str:
@@ -91,37 +151,65 @@ def letters(number: int) -> str:
     return name
 
 
-def _walk(
-    letter: str,
-    nodes: list[dict[str, Any]],
-    depth: int,
-    names: Names,
-    lines: list[Line],
-    inside: dict[int | None, tuple[str, list[dict[str, Any]]]],
-) -> None:
-    by_id = {node["nodeId"]: node for node in nodes}
-    stack = [(nodes[0], depth, "")]
-    while stack:
-        node, depth, said = stack.pop()
-        role, name = _text(node.get("role")), " ".join(_text(node.get("name")).split())
-        backend = node.get("backendDOMNodeId")
-        if role in _SILENT:
-            continue
-        if not node.get("ignored") and _worth_a_line(role, name, said):
-            text = _line(node, role, name)
-            if backend is not None and role != "StaticText":
-                text = f"[{names.name(letter, backend)}] {text}"
-            lines.append(Line(depth, text, backend))
-            depth, said = depth + 1, name
-        if backend in inside:
-            _walk(*inside.pop(backend), depth, names, lines, inside)
-        children = [by_id[child] for child in node.get("childIds", ()) if child in by_id]
-        stack.extend((child, depth, said) for child in reversed(children))
+@dataclass
+class _Walk:
+    """Goes through the nodes in the order of the page."""
+
+    layout: Layout
+    names: Names
+    inside: dict[int | None, tuple[str, list[dict[str, Any]]]]
+    """The frames that are not yet placed, by the elements that hold them."""
+    lines: list[Line] = field(default_factory=list)
+
+    def frame(self, owner: int | None, depth: int) -> None:
+        letter, nodes = self.inside.pop(owner)
+        by_id = {node["nodeId"]: node for node in nodes}
+        stack = [(nodes[0], depth, "", False)]
+        while stack:
+            node, depth, said, heard = stack.pop()
+            role, name, backend = _text(node.get("role")), _name(node), node.get("backendDOMNodeId", 0)
+            if role in _SILENT:
+                continue
+            children = [by_id[child] for child in node.get("childIds", ()) if child in by_id]
+            listens = self._listens(backend)
+            text = _only_text(children, by_id) if role in _TRANSPARENT and listens else None
+            if text is not None and role != "LabelText":
+                # What listens for clicks without saying what it is goes by the text that it shows.
+                role, name = "clickable", name or text
+            elif node.get("ignored") or not _worth_a_line(role, name, said):
+                role = ""
+            if role:
+                # A text can be acted on where something around it listens for clicks on its parts.
+                called = self.names.name(letter, backend) if role != "StaticText" or heard else None
+                line = _line(node, role, name)
+                self.lines.append(Line(depth, f"[{called}] {line}" if called else line, called, backend))
+                depth, said = depth + 1, name
+            if backend in self.inside:
+                self.frame(backend, depth)
+            stack.extend((child, depth, said, heard or listens) for child in reversed(children))
+
+    def _listens(self, node: int) -> bool:
+        return node in self.layout.clickable and node in self.layout.boxes
+
+
+def _only_text(children: list[dict[str, Any]], by_id: Mapping[str, dict[str, Any]]) -> str | None:
+    """The text of an element that holds nothing but text, perhaps none; otherwise None."""
+    texts = []
+    while children:
+        child, *children = children
+        role = _text(child.get("role"))
+        if role == "StaticText":
+            texts.append(_name(child))
+        elif role in _TRANSPARENT:
+            children = [by_id[inner] for inner in child.get("childIds", ()) if inner in by_id] + children
+        elif role not in _SILENT:
+            return None
+    return " ".join(text for text in texts if text)
 
 
 def _worth_a_line(role: str, name: str, said: str) -> bool:
     if role == "StaticText":
-        return bool(name) and name != said
+        return bool(name) and name not in said
     return role not in _TRANSPARENT or bool(name)
 
 
@@ -138,6 +226,10 @@ def _line(node: Mapping[str, Any], role: str, name: str) -> str:
         if state in properties and not (state == "invalid" and properties[state] == "false")
     ]
     return " ".join(part for part in parts if part)
+
+
+def _name(node: Mapping[str, Any]) -> str:
+    return " ".join(_text(node.get("name")).split())
 
 
 def _text(value: Mapping[str, Any] | None) -> str:

@@ -10,23 +10,58 @@ from typing import Any
 import gymnasium
 import numpy as np
 from gymnasium import spaces
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ..spaces import AnyText
 from .actor import Actor
 from .context import Context
-from .observation import Line, Names, read_trees, tree_lines
-from .protocol import ProtocolError
+from .dom import dom_text, read_dom
+from .observation import Box, Line, Names, prune, read_page, tree_lines
 
-_TEXTS = ("goal", "url", "title", "tree", "dom", "focused", "error")
 PIECES = {
     "text": ("goal", "url", "title", "tree"),
     "text_image": ("goal", "url", "title", "tree", "screenshot"),
     "dict": ("goal", "url", "title", "tree", "screenshot", "focused", "error"),
 }
 """The pieces of an observation by default, by its form."""
-ALL_PIECES = (*_TEXTS, "screenshot")
-_CHARACTERS_PER_TOKEN = 4
+ALL_PIECES = ("goal", "url", "title", "focused", "error", "tree", "dom", "screenshot")
+"""What an observation may be made of."""
+_LABELS = {"goal": "Goal", "url": "URL", "title": "Title", "focused": "Focused", "error": "Error"}
+_MARK_COLOURS = ("#d00000", "#0050d0", "#007a20", "#a000a0", "#b06000")
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What to look at and how.
+
+    ``marks`` draws the elements' names on the picture; the tree takes about ``tree_tokens`` tokens at most.
+    """
+
+    form: str
+    pieces: tuple[str, ...]
+    viewport: tuple[int, int]
+    marks: bool = False
+    tree_tokens: int = 4000
+
+    def __post_init__(self) -> None:
+        if self.form not in PIECES:
+            raise ValueError(f"observation must be one of {', '.join(map(repr, PIECES))}, not {self.form!r}")
+        for piece in self.pieces:
+            if piece not in ALL_PIECES or (piece == "screenshot" and self.form == "text"):
+                raise ValueError(f"{piece!r} is no piece of {self.form!r} observations; there are {ALL_PIECES}")
+        if (self.form == "text_image" or self.marks) and "screenshot" not in self.pieces:
+            raise ValueError(f"{'marks' if self.marks else 'text_image observations'} need the piece 'screenshot'")
+
+    @property
+    def space(self) -> gymnasium.Space[Any]:
+        """The space of these observations."""
+        width, height = self.viewport
+        picture = spaces.Box(0, 255, (height, width, 3), np.uint8)
+        if self.form == "text":
+            return AnyText()
+        if self.form == "text_image":
+            return spaces.Dict({"text": AnyText(), "image": picture})
+        return spaces.Dict({piece: picture if piece == "screenshot" else AnyText() for piece in self.pieces})
 
 
 @dataclass(slots=True)
@@ -42,6 +77,8 @@ class Seen:
     error: str = ""
     dialogs: list[str] = field(default_factory=list)
     image: bytes | None = None
+    marks: dict[str, Box] = field(default_factory=dict)
+    """Where the named elements are that can be seen."""
 
     @property
     def tree(self) -> str:
@@ -49,69 +86,62 @@ class Seen:
         return "\n".join("\t" * line.depth + line.text for line in self.lines)
 
 
-def observation_space(form: str, pieces: Sequence[str], viewport: tuple[int, int]) -> gymnasium.Space[Any]:
-    """The space of observations of that form.  Raises :class:`ValueError` for an unknown form or piece."""
-    if form not in PIECES:
-        raise ValueError(f"observation must be one of {', '.join(map(repr, PIECES))}, not {form!r}")
-    for piece in pieces:
-        if piece not in ALL_PIECES or (piece == "screenshot" and form == "text"):
-            raise ValueError(f"{piece!r} is no piece of {form!r} observations; there are {', '.join(ALL_PIECES)}")
-    if form == "text":
-        return AnyText()
-    width, height = viewport
-    picture = spaces.Box(0, 255, (height, width, 3), np.uint8)
-    if form == "text_image":
-        if "screenshot" not in pieces:
-            raise ValueError("'text_image' observations need the piece 'screenshot'")
-        return spaces.Dict({"text": AnyText(), "image": picture})
-    return spaces.Dict({piece: picture if piece == "screenshot" else AnyText() for piece in pieces})
-
-
-async def observe(
-    context: Context,
-    actor: Actor,
-    goal: str,
-    pieces: Sequence[str],
-    names: Names,
-    tree_tokens: int = 4000,
-    marks: bool = False,
-    error: str = "",
-) -> Seen:
-    """Look at the page for ``pieces``; the elements that are shown become those that ``actor`` can use."""
-    tab, seen = context.active, Seen(goal=goal, error=error, dialogs=context.active.dialogs[:])
+async def observe(look: Look, context: Context, actor: Actor, names: Names, goal: str, error: str = "") -> Seen:
+    """Look at the page; the elements that are shown become those that ``actor`` can use."""
+    tab, pieces = context.active, look.pieces
+    seen = Seen(goal=goal, error=error, dialogs=tab.dialogs[:])
     tab.dialogs.clear()
-    trees = await read_trees(tab) if "tree" in pieces else []
-    if trees:
-        seen.lines = tree_lines(trees, names)
-        present = {line.node for line in seen.lines}
-        actor.elements = {name: node for node, name in names.by_node.items() if node in present}
-    if "url" in pieces or "title" in pieces:
-        try:
-            seen.url, seen.title = await tab.evaluate("[location.href, document.title]")
-        except ProtocolError:
-            seen.url = "about:blank"
+    where = tab.send("Page.getNavigationHistory") if "url" in pieces or "title" in pieces else None
+    if {"tree", "dom", "focused"} & set(pieces) or look.marks:
+        trees, layout = await read_page(tab)
+        lines = tree_lines(trees, layout, names)
+        seen.lines = prune(lines, layout, look.viewport, look.tree_tokens)
+        actor.elements = {line.name: line.node for line in lines if line.name}
+        seen.focused = next((line.text for line in reversed(lines) if " focused" in line.text), "")
+        if look.marks:
+            boxes = {line.name: layout.boxes[line.node] for line in lines if line.name and line.node in layout.boxes}
+            seen.marks = {name: box for name, box in boxes.items() if box.meets(*look.viewport)}
+    if "dom" in pieces:
+        seen.dom = dom_text(await read_dom(tab), {node: name for name, node in actor.elements.items()})
+    if where is not None:
+        history = await where
+        entry = history["entries"][history["currentIndex"]]
+        seen.url, seen.title = entry["url"], entry["title"]
     if "screenshot" in pieces:
         seen.image = await tab.draw(image=True)
     return seen
 
 
-def shown(seen: Seen, form: str, pieces: Sequence[str]) -> Any:
+def shown(seen: Seen, look: Look) -> Any:
     """What was seen, in its form."""
-    if form == "text":
-        return _as_text(seen, pieces)
-    if form == "text_image":
-        return {"text": _as_text(seen, pieces), "image": _pixels(seen)}
-    return {piece: _pixels(seen) if piece == "screenshot" else getattr(seen, piece) for piece in pieces}
+    if look.form == "text":
+        return as_text(seen, look.pieces)
+    if look.form == "text_image":
+        return {"text": as_text(seen, look.pieces), "image": pixels(seen)}
+    return {piece: pixels(seen) if piece == "screenshot" else getattr(seen, piece) for piece in look.pieces}
 
 
-def _as_text(seen: Seen, pieces: Sequence[str]) -> str:
-    labels = {"goal": "Goal", "url": "URL", "title": "Title", "focused": "Focused"}
-    parts = [f"{labels[piece]}: {getattr(seen, piece)}" for piece in pieces if piece in labels]
-    parts += [f"The page said: {text}" for text in seen.dialogs]
-    parts += [text for piece, text in (("tree", seen.tree), ("dom", seen.dom)) if piece in pieces]
+def as_text(seen: Seen, pieces: Sequence[str]) -> str:
+    """The pieces as one text, in their order: labelled lines, then the tree."""
+    parts = [f"The page said: {text}" for text in seen.dialogs]
+    for piece in pieces:
+        if piece in _LABELS:
+            parts.append(f"{_LABELS[piece]}: {getattr(seen, piece)}")
+        elif piece != "screenshot":
+            parts.append(getattr(seen, piece))
     return "\n".join(parts)
 
 
-def _pixels(seen: Seen) -> np.ndarray:
+def pixels(seen: Seen) -> np.ndarray:
+    """The picture, uint8 [height, width, 3]."""
     assert seen.image is not None
-    return np.asarray(Image.open(io.BytesIO(seen.image)).convert("RGB"))
+    picture = Image.open(io.BytesIO(seen.image)).convert("RGB")
+    if seen.marks:
+        draw = ImageDraw.Draw(picture)
+        for number, (name, box) in enumerate(seen.marks.items()):
+            colour = _MARK_COLOURS[number % len(_MARK_COLOURS)]
+            corner = (box.x + 1, box.y + 1)
+            draw.rectangle((box.x, box.y, box.x + box.width, box.y + box.height), outline=colour)
+            draw.rectangle(draw.textbbox(corner, name), fill="white")
+            draw.text(corner, name, fill=colour)
+    return np.asarray(picture)
