@@ -22,7 +22,7 @@ def make_labels(schema: Schema, rng: np.random.Generator) -> dict[str, list[str]
     labels = {}
     for table in schema.tables:
         for column in table.of_kind("label"):
-            half = 20 if column.values[0] == "Ada" else len(column.values) // 2
+            half = len(column.values) // 2
             pairs = [f"{first} {second}" for first in column.values[:half] for second in column.values[half:]]
             labels[table.name] = [pairs[int(i)] for i in rng.permutation(len(pairs))[: table.high]]
     return labels

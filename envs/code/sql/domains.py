@@ -4,55 +4,23 @@ from __future__ import annotations
 
 from .schema import Column, Schema, Table
 
-CITIES = tuple("Oslo Lyon Porto Gdansk Turin Ghent Malmo Graz Split Cork".split())  # noqa: SIM905
-COUNTRIES = tuple("Norway France Portugal Poland Italy Belgium Sweden Austria Croatia Ireland".split())  # noqa: SIM905
-FIRST = tuple(
-    [
-        "Ada",
-        "Bruno",
-        "Carla",
-        "Dmitri",
-        "Elena",
-        "Farid",
-        "Greta",
-        "Hugo",
-        "Ines",
-        "Jonas",
-        "Kira",
-        "Luca",
-        "Mara",
-        "Nils",
-        "Olga",
-        "Pavel",
-        "Rosa",
-        "Sven",
-        "Tara",
-        "Viktor",
-    ]
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+CITIES = _words("Oslo Lyon Porto Gdansk Turin Ghent Malmo Graz Split Cork")
+COUNTRIES = _words("Norway France Portugal Poland Italy Belgium Sweden Austria Croatia Ireland")
+PEOPLE = (
+    _words("Ada Bruno Carla Dmitri Elena Farid Greta Hugo Ines Jonas Kira Luca Mara Nils Olga Pavel"),
+    _words("Alder Berg Costa Duarte Ek Ferri Gruber Horvat Ivanov Jansen Kovac Lind Moreau Novak Olsen Petit"),
 )
-LAST = tuple("Alder Berg Costa Duarte Ek Ferri Gruber Horvat Ivanov Jansen Kovac Lind Moreau Novak Olsen Petit".split())  # noqa: SIM905
-ADJECTIVES = tuple(
-    "Amber Broken Crimson Distant Early Frozen Golden Hidden Iron Jade Kind Last Modern Northern Open Quiet".split()  # noqa: SIM905
-)
-NOUNS = tuple(
-    [
-        "Anchor",
-        "Bridge",
-        "Candle",
-        "Door",
-        "Engine",
-        "Forest",
-        "Garden",
-        "Harbour",
-        "Island",
-        "Journey",
-        "Kettle",
-        "Lantern",
-        "Mirror",
-        "River",
-        "Stone",
-        "Tower",
-    ]
+"""First and last names."""
+THINGS = (
+    _words("Amber Broken Crimson Distant Early Frozen Golden Hidden Iron Jade Kind Last Modern Northern Open Quiet"),
+    _words(
+        "Anchor Bridge Candle Door Engine Forest Garden Harbour Island Journey Kettle Lantern Mirror River Stone Tower"
+    ),
 )
 
 
@@ -61,15 +29,15 @@ def _id() -> Column:
 
 
 def _person() -> Column:
-    return Column("name", "name", "label", FIRST + LAST)
+    return Column("name", "name", "label", PEOPLE[0] + PEOPLE[1])
 
 
 def _label(name: str = "name", phrase: str = "") -> Column:
-    return Column(name, phrase or name, "label", ADJECTIVES + NOUNS)
+    return Column(name, phrase or name, "label", THINGS[0] + THINGS[1])
 
 
 def _category(name: str, values: str, phrase: str = "", optional: bool = False) -> Column:
-    return Column(name, phrase or name.replace("_", " "), "category", tuple(values.split()), optional=optional)
+    return Column(name, phrase or name.replace("_", " "), "category", _words(values), optional=optional)
 
 
 def _city() -> Column:
@@ -121,13 +89,25 @@ DOMAINS = (
                 _date("published", "publication date", 1990, 2023),
             ),
             _many("member", _person(), _city(), _date("joined", "joining date")),
-            _events("loan", _key("book"), _key("member"), _date("loan_date", "date"), _integer("days", 1, 40, "length in days")),
+            _events(
+                "loan",
+                _key("book"),
+                _key("member"),
+                _date("loan_date", "date"),
+                _integer("days", 1, 40, "length in days"),
+            ),
         ),
     ),
     Schema(
         "shop",
         (
-            _many("customer", _person(), _city(), _category("segment", "private business public"), _date("joined", "joining date")),
+            _many(
+                "customer",
+                _person(),
+                _city(),
+                _category("segment", "private business public"),
+                _date("joined", "joining date"),
+            ),
             _many(
                 "product",
                 _label(),
@@ -135,40 +115,108 @@ DOMAINS = (
                 _real("price", 2, 400),
                 _integer("stock", 0, 500, "stock", optional=True),
             ),
-            _events("order", _key("customer"), _date("order_date", "date"), _category("status", "open paid shipped returned")),
+            _events(
+                "order",
+                _key("customer"),
+                _date("order_date", "date"),
+                _category("status", "open paid shipped returned"),
+            ),
             _events("line", _key("order"), _key("product"), _integer("quantity", 1, 60)),
         ),
     ),
     Schema(
         "clinic",
         (
-            _many("doctor", _person(), _category("specialty", "surgery cardiology pediatrics radiology"), _integer("salary", 40000, 160000), _date("hired", "hiring date", 2005, 2023)),
-            _many("patient", _person(), _city(), _date("birth_date", "date of birth", 1940, 2015), _integer("weight", 30, 130, optional=True)),
-            _events("visit", _key("doctor"), _key("patient"), _date("visit_date", "date"), _category("reason", "checkup injury fever allergy"), _real("cost", 20, 900)),
+            _many(
+                "doctor",
+                _person(),
+                _category("specialty", "surgery cardiology pediatrics radiology"),
+                _integer("salary", 40000, 160000),
+                _date("hired", "hiring date", 2005, 2023),
+            ),
+            _many(
+                "patient",
+                _person(),
+                _city(),
+                _date("birth_date", "date of birth", 1940, 2015),
+                _integer("weight", 30, 130, optional=True),
+            ),
+            _events(
+                "visit",
+                _key("doctor"),
+                _key("patient"),
+                _date("visit_date", "date"),
+                _category("reason", "checkup injury fever allergy"),
+                _real("cost", 20, 900),
+            ),
         ),
     ),
     Schema(
         "airline",
         (
             _many("airport", _label(), _country(), _integer("elevation", 1, 2500)),
-            _many("aircraft", _label(), _category("maker", "Airbus Boeing Embraer"), _integer("seats", 40, 420, "number of seats"), _integer("flight_range", 900, 16000, "range", optional=True), plural="aircraft"),
-            _events("flight", _key("airport"), _key("aircraft"), _date("flight_date", "date"), _integer("distance", 150, 9000), _integer("passengers", 10, 400, "number of passengers", optional=True)),
+            _many(
+                "aircraft",
+                _label(),
+                _category("maker", "Airbus Boeing Embraer"),
+                _integer("seats", 40, 420, "number of seats"),
+                _integer("flight_range", 900, 16000, "range", optional=True),
+                plural="aircraft",
+            ),
+            _events(
+                "flight",
+                _key("airport"),
+                _key("aircraft"),
+                _date("flight_date", "date"),
+                _integer("distance", 150, 9000),
+                _integer("passengers", 10, 400, "number of passengers", optional=True),
+            ),
         ),
     ),
     Schema(
         "music",
         (
             _many("artist", _label(), _country(), _integer("founded", 1950, 2015, "founding year")),
-            _many("album", _label("title"), _key("artist"), _category("style", "jazz rock folk electronic"), _date("released", "release date", 1990, 2023), _real("price", 4, 50, optional=True)),
-            _events("track", _label("title"), _key("album"), _integer("seconds", 60, 900, "length in seconds"), _integer("plays", 0, 90000, "number of plays")),
+            _many(
+                "album",
+                _label("title"),
+                _key("artist"),
+                _category("style", "jazz rock folk electronic"),
+                _date("released", "release date", 1990, 2023),
+                _real("price", 4, 50, optional=True),
+            ),
+            _events(
+                "track",
+                _label("title"),
+                _key("album"),
+                _integer("seconds", 60, 900, "length in seconds"),
+                _integer("plays", 0, 90000, "number of plays"),
+            ),
         ),
     ),
     Schema(
         "university",
         (
-            _many("department", _label(), _category("faculty", "arts science law medicine"), _integer("budget", 100000, 9000000)),
-            _many("student", _person(), _key("department"), _integer("credits", 0, 300, "number of credits"), _date("enrolled", "enrolment date", 2015, 2023)),
-            _many("course", _label("title"), _key("department"), _category("level", "basic advanced graduate"), _integer("hours", 10, 120, "number of hours", optional=True)),
+            _many(
+                "department",
+                _label(),
+                _category("faculty", "arts science law medicine"),
+                _integer("budget", 100000, 9000000),
+            ),
+            _many(
+                "student",
+                _person(),
+                _key("department"),
+                _integer("credits", 0, 300, "number of credits"),
+                _date("enrolled", "enrolment date", 2015, 2023),
+            ),
+            _many(
+                "course",
+                _label("title"),
+                _key("department"),
+                _category("level", "basic advanced graduate"),
+                _integer("hours", 10, 120, "number of hours", optional=True),
+            ),
             _events("exam", _key("student"), _key("course"), _integer("grade", 1, 100), _date("exam_date", "date")),
         ),
     ),
@@ -176,43 +224,133 @@ DOMAINS = (
         "company",
         (
             _many("office", _label(), _country(), _date("opened", "opening date", 1980, 2020)),
-            _many("employee", _person(), _key("office"), _category("role", "engineer analyst designer manager"), _integer("salary", 25000, 150000), _date("hired", "hiring date", 2005, 2023)),
-            _many("project", _label("title"), _key("office"), _category("status", "planned active finished"), _integer("budget", 10000, 900000, optional=True)),
-            _events("assignment", _key("employee"), _key("project"), _integer("hours", 2, 400, "number of hours"), _date("start_date", "starting date")),
+            _many(
+                "employee",
+                _person(),
+                _key("office"),
+                _category("role", "engineer analyst designer manager"),
+                _integer("salary", 25000, 150000),
+                _date("hired", "hiring date", 2005, 2023),
+            ),
+            _many(
+                "project",
+                _label("title"),
+                _key("office"),
+                _category("status", "planned active finished"),
+                _integer("budget", 10000, 900000, optional=True),
+            ),
+            _events(
+                "assignment",
+                _key("employee"),
+                _key("project"),
+                _integer("hours", 2, 400, "number of hours"),
+                _date("start_date", "starting date"),
+            ),
         ),
     ),
     Schema(
         "football",
         (
-            _many("club", _label(), _city(), _integer("founded", 1870, 1990, "founding year"), _integer("capacity", 3000, 80000, "stadium capacity", optional=True)),
-            _many("player", _person(), _key("club"), _category("position", "keeper defender midfielder striker"), _date("birth_date", "date of birth", 1985, 2006), _integer("height", 160, 205)),
-            _events("goal", _key("player"), _date("goal_date", "date"), _integer("minute", 1, 95), _category("manner", "header penalty freekick volley")),
+            _many(
+                "club",
+                _label(),
+                _city(),
+                _integer("founded", 1870, 1990, "founding year"),
+                _integer("capacity", 3000, 80000, "stadium capacity", optional=True),
+            ),
+            _many(
+                "player",
+                _person(),
+                _key("club"),
+                _category("position", "keeper defender midfielder striker"),
+                _date("birth_date", "date of birth", 1985, 2006),
+                _integer("height", 160, 205),
+            ),
+            _events(
+                "goal",
+                _key("player"),
+                _date("goal_date", "date"),
+                _integer("minute", 1, 95),
+                _category("manner", "header penalty freekick volley"),
+            ),
         ),
     ),
     Schema(
         "restaurants",
         (
-            _many("restaurant", _label(), _category("cuisine", "thai greek mexican french"), _city(), _integer("seats", 12, 220, "number of seats")),
-            _many("dish", _label(), _key("restaurant"), _category("course", "starter main dessert"), _real("price", 4, 60), _integer("calories", 80, 1500, optional=True), plural="dishes"),
-            _events("review", _key("restaurant"), _date("review_date", "date"), _integer("stars", 1, 50, "rating"), _category("source", "web paper guide")),
+            _many(
+                "restaurant",
+                _label(),
+                _category("cuisine", "thai greek mexican french"),
+                _city(),
+                _integer("seats", 12, 220, "number of seats"),
+            ),
+            _many(
+                "dish",
+                _label(),
+                _key("restaurant"),
+                _category("course", "starter main dessert"),
+                _real("price", 4, 60),
+                _integer("calories", 80, 1500, optional=True),
+                plural="dishes",
+            ),
+            _events(
+                "review",
+                _key("restaurant"),
+                _date("review_date", "date"),
+                _integer("stars", 1, 50, "rating"),
+                _category("source", "web paper guide"),
+            ),
         ),
     ),
     Schema(
         "zoo",
         (
-            _many("keeper", _person(), _category("shift", "morning evening night"), _integer("salary", 20000, 60000), _date("hired", "hiring date", 2005, 2023)),
-            _many("animal", _label(), _key("keeper"), _category("species", "lion otter heron tapir lemur"), _real("weight", 1, 400), _date("born", "date of birth", 2000, 2023)),
-            _events("feeding", _key("animal"), _date("feeding_date", "date"), _category("food", "fish fruit meat hay"), _integer("grams", 50, 9000, "weight in grams")),
+            _many(
+                "keeper",
+                _person(),
+                _category("shift", "morning evening night"),
+                _integer("salary", 20000, 60000),
+                _date("hired", "hiring date", 2005, 2023),
+            ),
+            _many(
+                "animal",
+                _label(),
+                _key("keeper"),
+                _category("species", "lion otter heron tapir lemur"),
+                _real("weight", 1, 400),
+                _date("born", "date of birth", 2000, 2023),
+            ),
+            _events(
+                "feeding",
+                _key("animal"),
+                _date("feeding_date", "date"),
+                _category("food", "fish fruit meat hay"),
+                _integer("grams", 50, 9000, "weight in grams"),
+            ),
         ),
     ),
     Schema(
         "shipping",
         (
             _many("port", _label(), _country(), _integer("depth", 5, 30, optional=True)),
-            _many("ship", _label(), _key("port"), _category("cargo", "grain oil cars containers"), _integer("tonnage", 900, 200000), _date("launched", "launch date", 1985, 2023)),
-            _events("voyage", _key("ship"), _date("departure", "departure date"), _integer("distance", 100, 12000), _real("cost", 1000, 90000)),
+            _many(
+                "ship",
+                _label(),
+                _key("port"),
+                _category("cargo", "grain oil cars containers"),
+                _integer("tonnage", 900, 200000),
+                _date("launched", "launch date", 1985, 2023),
+            ),
+            _events(
+                "voyage",
+                _key("ship"),
+                _date("departure", "departure date"),
+                _integer("distance", 100, 12000),
+                _real("cost", 1000, 90000),
+            ),
         ),
     ),
-)  # fmt: skip
+)
 """In this order; :data:`HELD_OUT` of them at the end are shown by no task but those of the test split."""
 HELD_OUT = 3

@@ -67,9 +67,9 @@ class TextToSQL(TextTask[Task, State]):
     """
 
     guide = (
-        "Answer the question about the database with one SQL query. Send a SELECT statement and you see its first rows, "
-        "or the error that it made; try as many as you need. The database can only be read. When the last query that you "
-        "ran answers the question, send: submit\n"
+        "Answer the question about the database with one SQL query. Send a SELECT statement and you see its first "
+        "rows, or the error that it made; try as many as you need. The database can only be read. When the last query "
+        "that you ran answers the question, send: submit\n"
         "The answer must have exactly the columns that are asked for, in any order. The order of the rows matters only "
         "where the question asks for one. The query is also run on other data in the same tables."
     )

@@ -162,7 +162,7 @@ def ranked(context: Context) -> tuple[list[str], Question]:
     return [
         f"List the {label.phrase} and {number.phrase} of the {count} {table.plural} with the {word} {number.phrase}, "
         f"{down}.",
-        f"Which {count} {table.plural} have the {word} {number.phrase}? Give {label.phrase} and {number.phrase}, {down}.",
+        f"Which {count} {table.plural} have the {word} {number.phrase}? Give it with the {label.phrase}, {down}.",
         f"Rank the {table.plural} by {number.phrase} {down} and show {label.phrase} and {number.phrase} of the first "
         f"{count}.",
     ], Question(
@@ -214,7 +214,7 @@ def having(context: Context) -> tuple[list[str], Question]:
     return [
         f"For which values of {column.phrase} is the average {number.phrase} of the {table.plural} above {bound}?",
         f"Which {column.phrase} values have {table.plural} whose {number.phrase} is more than {bound} on average?",
-        f"Group the {table.plural} by {column.phrase} and list the values with an average {number.phrase} over {bound}.",
+        f"Group the {table.plural} by {column.phrase} and list those with an average {number.phrase} over {bound}.",
     ], Question(
         "", f"SELECT {column.name} FROM {table.name} GROUP BY {column.name} HAVING AVG({number.name}) > {bound}"
     )
@@ -226,7 +226,7 @@ def by_parent(context: Context) -> tuple[list[str], Question]:
     label, (column, value) = child.column("label"), context.category(parent)
     return [
         f"List the {label.phrase} of the {child.plural} whose {parent.singular} has the {column.phrase} {value}.",
-        f"Which {child.plural} belong to a {parent.singular} whose {column.phrase} is {value}? Give each {label.phrase}.",
+        f"Which {child.plural} have a {parent.singular} whose {column.phrase} is {value}? Give the {label.phrase}.",
         f"Give me the {label.phrase} of every {child.singular} with a {parent.singular} that has {value} as its "
         f"{column.phrase}.",
     ], Question("", f"SELECT c.{label.name} FROM {_join(child, key, parent)} WHERE p.{column.name} = '{value}'")
@@ -294,7 +294,7 @@ def above_average(context: Context) -> tuple[list[str], Question]:
     table = context.table("label")
     label, number = table.column("label"), context.number(table)
     return [
-        f"Which {table.plural} have a {number.phrase} above the average of all {table.plural}? Give the {label.phrase}.",
+        f"Which {table.plural} have a {number.phrase} above the average of all? Give the {label.phrase}.",
         f"List the {label.phrase} of every {table.singular} whose {number.phrase} is greater than average.",
         f"Find the {table.plural} that exceed the mean {number.phrase} and show their {label.phrase}.",
     ], Question(
@@ -323,7 +323,7 @@ def by_year(context: Context) -> tuple[list[str], Question]:
     return [
         f"For each year of the {date.phrase}, how many {table.plural} are there? Put the earliest year first.",
         f"Count the {table.plural} by the year of their {date.phrase}, years in rising order; show year and count.",
-        f"Give the number of {table.plural} per year of {date.phrase}, as year and count, sorted from the first year on.",
+        f"Give the number of {table.plural} per year of {date.phrase}, as year and count, the first year first.",
     ], Question("", f"SELECT {year}, COUNT(*) FROM {table.name} GROUP BY {year} ORDER BY {year}", ordered=True)
 
 
@@ -353,10 +353,10 @@ def both(context: Context) -> tuple[list[str], Question]:
     return [
         f"Which {parent.plural} have both a {child.singular} with the {column.phrase} {first} and one with {second}? "
         f"Give each {label.phrase} once.",
-        f"List, without repeats, the {label.phrase} of every {parent.singular} with {child.plural} of the {column.phrase} "
-        f"{first} as well as {second}.",
-        f"Find the {parent.plural} that have {child.plural} of both kinds of {column.phrase}, {first} and {second}; show "
-        f"each {label.phrase} once.",
+        f"List, without repeats, the {label.phrase} of every {parent.singular} with {child.plural} of the "
+        f"{column.phrase} {first} as well as {second}.",
+        f"Find the {parent.plural} that have {child.plural} of both kinds of {column.phrase}, {first} and {second}; "
+        f"show each {label.phrase} once.",
     ], Question("", f"{part}'{first}' INTERSECT {part}'{second}'")
 
 
@@ -381,10 +381,10 @@ def distinct(context: Context) -> tuple[list[str], Question]:
     return [
         f"Which different values of {column.phrase} do {parent.plural} have that own a {child.singular} with a "
         f"{number.phrase} above {bound}?",
-        f"List every {column.phrase}, once, of {parent.plural} with at least one {child.singular} whose {number.phrase} "
-        f"exceeds {bound}.",
-        f"Take the {parent.plural} of {child.plural} whose {number.phrase} is more than {bound}: what are their distinct "
-        f"values of {column.phrase}?",
+        f"List every {column.phrase}, once, of {parent.plural} with at least one {child.singular} whose "
+        f"{number.phrase} exceeds {bound}.",
+        f"Take the {parent.plural} of {child.plural} whose {number.phrase} is more than {bound}: what are their "
+        f"distinct values of {column.phrase}?",
     ], Question("", f"SELECT DISTINCT p.{column.name} FROM {_join(child, key, parent)} WHERE c.{number.name} > {bound}")
 
 
@@ -395,8 +395,8 @@ def best_of_each(context: Context) -> tuple[list[str], Question]:
     return [
         f"For each {column.phrase}, which {table.singular} has the highest {number.phrase}? Show the {column.phrase}, "
         f"{label.phrase} and {number.phrase}.",
-        f"Give the {column.phrase}, the {label.phrase} and the {number.phrase} of the {table.singular} with the largest "
-        f"{number.phrase} of every {column.phrase}.",
+        f"Give the {column.phrase}, the {label.phrase} and the {number.phrase} of the {table.singular} with the "
+        f"largest {number.phrase} of every {column.phrase}.",
         f"Within each {column.phrase}, find the {table.singular} whose {number.phrase} is the greatest; list "
         f"{column.phrase}, {label.phrase} and {number.phrase}.",
     ], Question(
@@ -421,7 +421,8 @@ def missing(context: Context) -> tuple[list[str], Question]:
 
 FAMILIES: tuple[Family, ...] = (
     lookup, filtered, counted, aggregated, extreme, ranked, in_order, grouped, having, by_parent, total_of_parent,
-    per_parent, busiest, without, above_average, in_year, by_year, two_links, both, share, distinct, best_of_each, missing,
+    per_parent, busiest, without, above_average, in_year, by_year, two_links, both, share, distinct, best_of_each,
+    missing,
 )  # fmt: skip
 
 

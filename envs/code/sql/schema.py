@@ -20,8 +20,9 @@ _TYPES: dict[Engine, dict[Kind, str]] = {
 class Column:
     """A column: its name in SQL, what people call it, and what values it may have.
 
-    ``values`` are a category's values or the words that labels are made of; ``low`` and ``high`` bound numbers, and
-    years for dates.  A ``key`` refers to the ``id`` of the table whose singular noun is ``target``.
+    ``values`` are a category's values, or the words that labels are made of: half of them come first, half second.
+    ``low`` and ``high`` bound numbers, and years for dates.  A ``key`` refers to the ``id`` of the table whose singular
+    noun is ``target``.
     """
 
     name: str
