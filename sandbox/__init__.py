@@ -40,6 +40,10 @@ def open_sandbox(backend: str = "bubblewrap", **options: Any) -> Sandbox:
 
     Raises SandboxUnavailable, with what to install, if the machine lacks what the backend needs.
     """
+    if backend == "bubblewrap":
+        from .bubblewrap import BubblewrapSandbox
+
+        return BubblewrapSandbox(**options)
     if backend == "process":
         from .process import ProcessSandbox
 

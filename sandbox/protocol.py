@@ -47,6 +47,7 @@ class Limits:
     processes: int = 64
     disk_bytes: int = 64 << 20  #: of files, which are held in memory where the backend isolates
     open_files: int = 256  #: of one process
+    cpus: float = 1.0  #: processors' worth of time, where control groups are to be had
 
     def __post_init__(self) -> None:
         for field in fields(self):

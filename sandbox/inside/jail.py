@@ -1,0 +1,86 @@
+"""The last steps of a process before it runs what is not trusted."""
+
+from __future__ import annotations
+
+import os
+import resource
+from dataclasses import dataclass, field
+from typing import Any
+
+from . import landlock, linux
+from .cgroup import Cgroup
+
+#: Processes of the sandbox itself that are counted beside a session's programs.
+SPARE_PROCESSES = 8
+
+
+@dataclass
+class Jail:
+    """What holds the programs of a session.
+
+    ``namespaces``: each program gets process, mount and ipc namespaces of its own, and joins ``cgroup`` if there is
+    one.  ``user``: it becomes this user.  ``confined``: it loses every privilege, and can make only the system calls
+    that ``seccomp`` allows.
+    """
+
+    limits: dict[str, Any]
+    work: str
+    environment: dict[str, str]
+    writable: list[str] = field(default_factory=list)
+    namespaces: bool = False
+    cgroup: Cgroup | None = None
+    user: int | None = None
+    confined: bool = True
+    seccomp: bytes = b""
+    ruleset: int | None = None  #: a descriptor, made by :meth:`prepare`
+    _mapped: int = 0
+
+    def prepare(self) -> None:
+        """Do once what is the same for all programs of the session."""
+        if self.confined:
+            devices = [path for path in ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty") if os.path.exists(path)]
+            self.ruleset = landlock.make_ruleset(self.writable, devices)
+        with open("/proc/self/statm", "rb") as file:
+            self._mapped = int(file.read().split()[0]) * resource.getpagesize()
+
+    def enter(self, ruleset: int | None, cpu_s: float | None) -> None:
+        """Confine this process, for good.  ``ruleset`` is the descriptor as it is called here; it is closed."""
+        os.setsid()
+        self._limit(cpu_s)
+        os.chdir(self.work)
+        os.umask(0o022)
+        os.environ.clear()
+        os.environ.update(self.environment)
+        if self.user is not None:
+            os.setgroups([])
+            os.setresgid(self.user, self.user, self.user)
+            os.setresuid(self.user, self.user, self.user)
+        if self.confined:
+            linux.drop_capabilities()
+            linux.forbid_new_privileges()
+            if ruleset is not None:
+                landlock.restrict(ruleset)
+                os.close(ruleset)
+            linux.install_seccomp(self.seccomp)
+
+    def _limit(self, cpu_s: float | None) -> None:
+        limits = self.limits
+        most = {
+            resource.RLIMIT_CORE: 0,
+            resource.RLIMIT_FSIZE: limits["disk_bytes"],
+            resource.RLIMIT_NOFILE: limits["open_files"],
+            resource.RLIMIT_MEMLOCK: 1 << 16,
+            resource.RLIMIT_MSGQUEUE: 1 << 16,
+        }
+        if cpu_s is not None:
+            # Whole seconds, of one process: the last resort, should the server that watches all of them be slow.
+            most[resource.RLIMIT_CPU] = int(cpu_s) + 2
+        if self.cgroup is None:
+            most[resource.RLIMIT_AS] = self._mapped + limits["memory_bytes"]
+        if self.namespaces:
+            # Counted by user namespace, of which each session has its own.
+            most[resource.RLIMIT_NPROC] = limits["processes"] + SPARE_PROCESSES
+        for which, value in most.items():
+            hard = resource.getrlimit(which)[1]
+            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+            resource.setrlimit(which, (value, value))
