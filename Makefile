@@ -86,6 +86,8 @@ $(VENV)/torch.stamp: $(VENV)/python.stamp
 $(VENV)/install.stamp: $(VENV)/torch.stamp pyproject.toml
 	$(call system_package,chromium-headless-shell,command -v chromium-headless-shell)
 	$(call system_package,fonts-liberation,fc-list | grep -q Liberation)
+	$(call system_package,bubblewrap,command -v bwrap)
+	$(call system_package,docker.io,PATH="$$PATH:/usr/sbin" command -v dockerd)
 	$(BIN)/pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[train,dev]'
 	@touch $@
 
