@@ -87,6 +87,10 @@ $(VENV)/install.stamp: $(VENV)/torch.stamp pyproject.toml
 	$(call system_package,chromium-headless-shell,command -v chromium-headless-shell)
 	$(call system_package,fonts-liberation,fc-list | grep -q Liberation)
 	$(call system_package,bubblewrap,command -v bwrap)
+	$(call system_package,iverilog,command -v iverilog)
+	$(call system_package,git,command -v git)
+	$(call system_package,make,command -v make)
+	$(call system_package,libfaketime,ls /usr/lib/*/faketime/libfaketime.so.1)
 	$(call system_package,docker.io,PATH="$$PATH:/usr/sbin" command -v dockerd)
 	$(BIN)/pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[train,dev]'
 	@touch $@

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ...svg import MAX_CHARACTERS, SvgError, render_svg
-from ..base import Key, Outcome, TextTask, numbered, task_generator
+from ..base import Key, Outcome, TextTask, numbered, split_of, task_generator
 from .scenes import SIZE, Scene, make_scene
 
 PIXELS = 64
@@ -56,7 +56,7 @@ class Svg(TextTask[Task, State]):
 
     guide = (
         f"Draw what is described, by an SVG program on a white canvas of {SIZE} by {SIZE} units with the origin at the "
-        f'top left: <svg viewBox="0 0 {SIZE} {SIZE}">...</svg>. There are rect, circle, ellipse, line, polyline, polygon '
+        f'top left: <svg viewBox="0 0 {SIZE} {SIZE}">...</svg>. There are rect, circle, ellipse, line, polygon '
         "and path, with fill, stroke, stroke-width and opacity; colours are named. Text, transformations and gradients "
         "are not supported. After each program you read how similar the drawing is, from 0 to 1, and where it differs. "
         "When you are content with your last drawing, send: submit"
@@ -67,8 +67,11 @@ class Svg(TextTask[Task, State]):
         self._seed = seed
 
     def make_task(self, key: Key) -> Task:
-        """Draw a scene."""
-        scene = make_scene(task_generator(self._seed, key))
+        """Draw a scene that belongs to the split."""
+        rng = task_generator(self._seed, key)
+        scene = make_scene(rng)
+        while split_of(scene.text) != key[0]:
+            scene = make_scene(rng)
         return Task(scene, render_svg(scene.svg, PIXELS, PIXELS))
 
     def begin(self, task: Task) -> State:

@@ -170,7 +170,7 @@ def house(rng: np.random.Generator) -> tuple[str, list[str]]:
     left, ground, gate = 50 - wide / 2, 90, _between(rng, 6, 12, 2)
     text = (
         f"Draw a house. Its {wall} wall is a rectangle {wide} wide and {high} high, centred between left and right, "
-        f"with its lower edge at y = {ground}. Its {roof} roof is a triangle that sits on the wall, as wide as the wall and "
+        f"with its lower edge at y = {ground}. Its {roof} roof is a triangle that sits on the wall, as wide as it and "
         f"{peak} high, with the peak in the middle. Its {door} door is a rectangle {gate} wide and {high // 2} high in "
         f"the middle of the wall's lower edge."
     )
@@ -224,9 +224,10 @@ def lights(rng: np.random.Generator) -> tuple[str, list[str]]:
     wide, high = 2 * (radius + gap), 6 * radius + 4 * gap
     left, top = 50 - wide / 2, 50 - high / 2
     text = (
-        f"Draw a traffic light in the middle of the canvas: a {frame} box {wide} wide and {high} high, with three lamps "
-        f"of radius {radius} one below the other, {gap} apart from each other and from the edges of the box. From the top "
-        f"they are {lamps[0]}, {lamps[1]} and {lamps[2]}."
+        f"Draw a traffic light in the middle of the canvas: a {frame} box {wide} wide and {high} high, with three "
+        f"lamps of radius {radius} one below the other, {gap} apart from each other and from the edges of the box. "
+        f"From the "
+        f"top they are {lamps[0]}, {lamps[1]} and {lamps[2]}."
     )
     circles = [_circle(50, top + gap + radius + (2 * radius + gap) * i, radius, lamp) for i, lamp in enumerate(lamps)]
     return text, [_rect(left, top, wide, high, frame), *circles]
