@@ -7,6 +7,7 @@ import gymnasium
 from .code.registry import register_code
 from .multi.registry import register_games
 from .web.miniwob.registry import register_miniwob
+from .web.registry import register_web
 
 
 def register_all() -> None:
@@ -16,3 +17,4 @@ def register_all() -> None:
         register_code()
         register_games()
         register_miniwob()
+        register_web()
