@@ -54,6 +54,8 @@ class Game(ABC, Generic[S]):
     """Whether everybody sees everything."""
     default_opponent: str = "random"
     """Who plays the other seats of the single-agent form, if nobody is named."""
+    default_seat: str = "any"
+    """The role of the agent in the single-agent form; ``"any"`` is drawn in each episode."""
     lowest: float = -1.0
     """The lowest return, which a player who forfeits is paid."""
 

@@ -16,20 +16,34 @@ if TYPE_CHECKING:
     from .game import Game
     from .single import SingleAgentGame
 
-GAMES = {
-    "ConnectFour": "connect_four",
-    "Coordination": "matrix",
-    "KuhnPoker": "kuhn",
-    "LeducPoker": "leduc",
-    "LevineHats": "levine_hats",
-    "LiarsDice": "liars_dice",
-    "MatchingPennies": "matrix",
-    "Nim": "nim",
-    "PrisonersDilemma": "matrix",
-    "StagHunt": "matrix",
-    "TicTacToe": "tic_tac_toe",
+GAMES: dict[str, tuple[str, float | None]] = {
+    "ConnectFour": ("connect_four", None),
+    "CooperativeShopping": ("shopping", None),
+    "Coordination": ("matrix", None),
+    "Debate": ("debate", None),
+    "Discussion": ("discussion", None),
+    "KuhnPoker": ("kuhn", None),
+    "LeducPoker": ("leduc", None),
+    "LevineHats": ("levine_hats", None),
+    "LiarsDice": ("liars_dice", None),
+    "MatchingPennies": ("matrix", None),
+    "Nim": ("nim", None),
+    "PileNegotiation": ("pile", 0.5),
+    "PriceBargaining": ("price", 0.5),
+    "PrisonersDilemma": ("matrix", None),
+    "SocialDialogue": ("social", 0.5),
+    "SolverVerifier": ("solver_verifier", None),
+    "StagHunt": ("matrix", None),
+    "TicTacToe": ("tic_tac_toe", None),
+    "TruthAndDeception": ("truth_and_deception", None),
+    "TwentyQuestions": ("twenty_questions", None),
+    "Werewolf": ("werewolf", None),
+    "WordGuessing": ("word_guessing", None),
 }
-"""The class of each game and its module in :mod:`palestra.envs.multi.games`; ids are the names with ``-v0``."""
+"""The class of each game: its module in :mod:`palestra.envs.multi.games`, and the mean score that its solver reaches.
+
+Ids are the names with ``-v0``.  Without a score it is the usual one, for games that have a solver.
+"""
 
 MULTI: dict[str, Callable[..., Any]] = {}
 """What makes the PettingZoo form of other ids, see :func:`register_multi`."""
@@ -37,11 +51,12 @@ MULTI: dict[str, Callable[..., Any]] = {}
 
 def register_games() -> None:
     """Register the single-agent form of every game with Gymnasium."""
-    for name in GAMES:
+    for name, (_, threshold) in GAMES.items():
         gymnasium.register(
             f"{name}-v0",
             entry_point="palestra.envs.multi.registry:make_single",
             max_episode_steps=100,
+            reward_threshold=threshold,
             kwargs={"game": f"{name}-v0"},
         )
 
@@ -65,7 +80,7 @@ def make_game(env_id: str, **kwargs: Any) -> Game[Any]:
         nearest = difflib.get_close_matches(env_id, known, n=1, cutoff=0.4)
         hint = f"; the nearest one is {nearest[0]!r}" if nearest else ""
         raise ValueError(f"there is no game {env_id!r}{hint}")
-    module = importlib.import_module(f"{__package__}.games.{GAMES[name]}")
+    module = importlib.import_module(f"{__package__}.games.{GAMES[name][0]}")
     return getattr(module, name)(**kwargs)
 
 

@@ -23,7 +23,8 @@ class SingleAgentGame(gymnasium.Env[str, str]):
         opponent: who plays the other seats: ``"random"``, ``"optimal"`` where the game can be solved, a player that the
             game brings along, or a function ``(observation, info, np_random) -> action``; a dictionary names one for
             each other role.  By default the game's ``default_opponent``.
-        seat: the role that the agent plays; by default it is drawn in each episode.
+        seat: the role that the agent plays, ``"any"`` to draw it in each episode; by default the game's
+            ``default_seat``.
         illegal, penalty, observation, render_mode: as in :class:`~palestra.envs.multi.aec.GameEnv`.
 
     ``info`` holds ``role``, ``legal_actions``, ``valid_action``, ``feedback`` if that is false, and at the end
@@ -44,14 +45,15 @@ class SingleAgentGame(gymnasium.Env[str, str]):
     ) -> None:
         if render_mode not in (None, "ansi"):
             raise ValueError(f"render_mode must be None or 'ansi', not {render_mode!r}")
-        if seat is not None and seat not in game.roles:
-            raise ValueError(f"seat must be one of {', '.join(game.roles)}, not {seat!r}")
+        seat = game.default_seat if seat is None else seat
+        if seat != "any" and seat not in game.roles:
+            raise ValueError(f"seat must be any or one of {', '.join(game.roles)}, not {seat!r}")
         self.game = game
         self.guide = game.guide
         self.render_mode = render_mode
         self.observation_space = AnyText()
         self.action_space = Phrases(game.phrases)
-        self._seats = range(len(game.roles)) if seat is None else (game.roles.index(seat),)
+        self._seats = range(len(game.roles)) if seat == "any" else (game.roles.index(seat),)
         self._movers = _movers(game, game.default_opponent if opponent is None else opponent, self._seats)
         self._referee = Referee(game, illegal, penalty)
         self._others = Referee(game, "random")
