@@ -17,7 +17,7 @@ from .action import parse_action
 from .goals import SPLITS, Goal
 from .load import shared_catalogue, shared_goals, shared_search
 from .nouns import NounFunction, NounTagger, default_tagger, remembered
-from .oracle import Plan, make_plan, next_action
+from .oracle import Plan, browsing, make_plan, next_action
 from .pages import (
     BACK_TO_SEARCH,
     BUY,
@@ -72,6 +72,8 @@ class WebShop(gymnasium.Env[str, str]):
         human_goals: goals that people wrote; otherwise synthetic ones.
         progress: also give ``info["progress"]``, the score that a purchase here and now would make: of the product
             looked at with the options clicked so far, 0 on pages of none.  It is for rewards; agents do not see it.
+        oracle: whether :meth:`oracle` goes straight to the goal's product, which it ``"knows"``, or ``"browses"``: it
+            opens the results from the top until one suits, so that all it does follows from what it has seen.
         render_mode: ``"ansi"`` makes :meth:`render` return the page as ``text_rich``.
 
     Raises:
@@ -102,12 +104,15 @@ class WebShop(gymnasium.Env[str, str]):
         nouns: NounFunction | None = None,
         human_goals: bool = True,
         progress: bool = False,
+        oracle: Literal["knows", "browses"] = "knows",
         render_mode: str | None = None,
     ) -> None:
         if observation not in _RENDER:
             raise ValueError(f"observation must be one of {', '.join(map(repr, _RENDER))}, not {observation!r}")
         if render_mode not in (None, "ansi"):
             raise ValueError(f"render_mode must be None or 'ansi', not {render_mode!r}")
+        if oracle not in ("knows", "browses"):
+            raise ValueError(f"oracle must be 'knows' or 'browses', not {oracle!r}")
         self.render_mode = render_mode
         self.observation_space = AnyText()
         self.action_space = AnyText()
@@ -123,6 +128,7 @@ class WebShop(gymnasium.Env[str, str]):
         if not len(self._goals):
             raise ValueError(f"{self._catalogue.name} has no {'human' if human_goals else 'synthetic'} goals")
         self._progress = progress
+        self._browses = oracle == "browses"
         self._own_search = CachedSearch(numbers_of(search, self._catalogue)) if search else None
         self._own_tagger = NounTagger("custom", remembered(nouns)) if nouns else None
         self._plan: tuple[Goal, Plan] | None = None
@@ -191,7 +197,7 @@ class WebShop(gymnasium.Env[str, str]):
         Raises:
             gymnasium.error.ResetNeeded: before the first reset, and after the purchase.
         """
-        goal = self._current_goal()
+        self._current_goal()
         if self._state.kind is Kind.DONE:
             raise ResetNeeded("the episode is over: the purchase has been made; call reset()")
         name, argument = parse_action(action)
@@ -201,7 +207,7 @@ class WebShop(gymnasium.Env[str, str]):
             self._state = self._searched(argument)
         elif name == "click" and argument and argument != "search" and argument in self._clickables():
             if argument == BUY.lower() and self._state.kind is Kind.ITEM:
-                parts = self._buy(goal)
+                parts = self._buy()
             else:
                 self._state = self._clicked(self._numbers().get(argument, argument))
         else:
@@ -234,20 +240,25 @@ class WebShop(gymnasium.Env[str, str]):
         group = self._product(state.product).option_groups[name]
         return state._replace(chosen=tuple((dict(state.chosen) | {group: name}).items()))
 
-    def _buy(self, goal: Goal) -> dict[str, Any]:
-        parts = self._purchase(goal)
+    def _buy(self) -> dict[str, Any]:
+        parts = self._purchase()
         self._state = self._state._replace(kind=Kind.DONE, score=parts["score"])
         return {**parts, "noun_tagger": self._tagger.name}
 
-    def _purchase(self, goal: Goal) -> dict[str, Any]:
-        """Every part of the score that buying the product of this page, as it is chosen, makes."""
-        product, target = self._product(self._state.product), self._product(goal.product)
+    def _purchase(self) -> dict[str, Any]:
+        """The score of buying the product of this page, as it is chosen."""
+        return self._score(self._state.product, [value for _, value in self._state.chosen])
+
+    def _score(self, number: int, options: list[str]) -> dict[str, Any]:
+        """Every part of the score that buying a product with these options makes."""
+        goal = self._current_goal()
+        product, target = self._product(number), self._product(goal.product)
         return score_purchase(
             goal,
             target,
             product,
             float(self._goals.prices[product.index]),
-            [value for _, value in self._state.chosen],
+            options,
             self._tagger.nouns(product.title),
             self._tagger.nouns(target.title),
         )
@@ -305,7 +316,7 @@ class WebShop(gymnasium.Env[str, str]):
         if self._state.kind is Kind.DONE:
             return self._state.score
         if self._state.kind in (Kind.ITEM, Kind.SUBPAGE):
-            return float(self._purchase(self._current_goal())["score"])
+            return float(self._purchase()["score"])
         return 0.0
 
     def render(self) -> str | None:
@@ -324,10 +335,19 @@ class WebShop(gymnasium.Env[str, str]):
         if self._state.kind is Kind.DONE:
             raise ResetNeeded("the episode is over: the purchase has been made; call reset()")
         if self._plan is None or self._plan[0] is not goal:
-            self._plan = goal, make_plan(goal, self._product, self._search)
+            self._plan = goal, self._make_plan(goal)
         action = next_action(self._plan[1], self._state, self._product)
         names = {f"click[{name}]": f"click[{number}]" for number, name in self._numbers().items()}
         return names.get(action, action)
+
+    def _make_plan(self, goal: Goal) -> Plan:
+        plan = make_plan(goal, self._product, self._search)
+        if not self._browses:
+            return plan
+        return browsing(plan, goal, self._product, self._search(plan.query), self._suits)
+
+    def _suits(self, product: int, options: list[str]) -> bool:
+        return bool(self._score(product, options)["success"])
 
     def snapshot(self) -> Any:
         """Everything that the future depends on, as a small immutable value."""

@@ -20,12 +20,16 @@ _BOILERPLATE = frozenset(
 
 
 class Plan(NamedTuple):
-    """What to buy: the query and the page that show ``product``, and the options to click there, by group."""
+    """What to buy: the query and the page that show ``product``, and the options to click there, by group.
+
+    Where that page shows products that are to be ``looked_at`` before, they are opened first, and left again.
+    """
 
     query: str
     page: int
     product: int
     options: tuple[tuple[str, str], ...]
+    looked_at: frozenset[int] = frozenset()
 
 
 def make_plan(goal: Goal, lookup: Lookup, find: Callable[[str], tuple[int, ...]]) -> Plan:
@@ -46,6 +50,23 @@ def make_plan(goal: Goal, lookup: Lookup, find: Callable[[str], tuple[int, ...]]
                 break
     page, query = best or (1, queries[-1])
     return Plan(query, page, goal.product, choose_options(goal, target))
+
+
+def browsing(
+    plan: Plan, goal: Goal, lookup: Lookup, results: tuple[int, ...], suits: Callable[[int, list[str]], bool]
+) -> Plan:
+    """The plan of a customer who does not know what is sold: to look at a page's products from the top until one suits.
+
+    Every action then follows from what has been seen, so that an agent can learn it.  ``suits(product, options)`` says
+    whether a purchase would be all that was asked for.
+    """
+    looked_at = set()
+    for product in results[(plan.page - 1) * RESULTS_PER_PAGE : plan.page * RESULTS_PER_PAGE]:
+        options = choose_options(goal, lookup(product))
+        if product == plan.product or suits(product, [value for _, value in options]):
+            return plan._replace(product=product, options=options, looked_at=frozenset(looked_at))
+        looked_at.add(product)
+    return plan
 
 
 def _queries(goal: Goal, target: Product) -> Iterator[str]:
@@ -99,7 +120,8 @@ def next_action(plan: Plan, state: State, lookup: Lookup) -> str:
         return click(PREVIOUS_PAGE.lower())
     if state.kind is Kind.RESULTS:
         if plan.product in state.shown():
-            return click(lookup(plan.product).asin.lower())
+            ahead = [product for product in state.shown() if product in plan.looked_at - state.visited]
+            return click(lookup((ahead or [plan.product])[0]).asin.lower())
         if state.query == plan.query and plan.product in state.results:
             return click((NEXT_PAGE if state.page < plan.page else PREVIOUS_PAGE).lower())
     return search(plan.query)

@@ -30,6 +30,25 @@ def test_the_oracle_plays_by_numbers_and_solves_every_goal(brief: Any) -> None:
         assert reward == 1.0
 
 
+def test_an_oracle_that_browses_solves_every_goal_by_opening_results_from_the_top() -> None:
+    shop: Any = gym.make("WebShop-v0", observation="brief", oracle="browses").unwrapped
+    looks = 0
+    for task in range(50):
+        shop.reset(options={"task": task, "split": "validation"})
+        opened: list[int] = []
+        page, reward, ended = "", 0.0, False
+        while not ended:
+            action = shop.oracle()
+            if page.startswith("page "):
+                opened.append(int(action.removeprefix("click[").removesuffix("]")))
+            page, reward, ended, _, info = shop.step(action)
+            assert info["valid_action"]
+        assert reward == 1.0
+        assert opened == list(range(1, len(opened) + 1))
+        looks += len(opened)
+    assert looks > 100
+
+
 def test_numbers_stand_for_the_products_of_the_page(brief: Any, plain: Any) -> None:
     for env in (brief, plain):
         env.reset(options={"goal": 3})

@@ -8,7 +8,7 @@ import pytest
 
 from palestra.envs.webshop.catalogue import from_lists
 from palestra.envs.webshop.goals import Goals
-from palestra.envs.webshop.oracle import Plan, choose_options, make_plan, next_action
+from palestra.envs.webshop.oracle import Plan, browsing, choose_options, make_plan, next_action
 from palestra.envs.webshop.pages import Kind, State
 
 
@@ -74,3 +74,30 @@ def test_it_leaves_another_product_for_the_results_that_show_its_own() -> None:
     assert next_action(plan, opened, lookup) == "click[< prev]"
     assert next_action(plan, opened._replace(kind=Kind.SUBPAGE, subpage="Features"), lookup) == "click[< prev]"
     assert next_action(plan, opened._replace(query="other", results=(5,)), lookup) == "search[rug]"
+
+
+def test_browsing_opens_results_from_the_top_until_one_suits() -> None:
+    lookup, goal = shop({}, [])
+    results = (5, 6, 7, 0)
+    plan = make_plan(goal, lookup, lambda query: results)
+    looking = browsing(plan, goal, lambda number: lookup(0), results, lambda number, options: number == 7)
+    assert looking == plan._replace(product=7, looked_at=frozenset({5, 6}))
+    state = State(Kind.RESULTS, plan.query, results)
+    codes = {5: "b5", 6: "b6", 7: "b7", 0: "b0"}
+
+    class Coded:
+        def __init__(self, number: int) -> None:
+            self.asin = codes[number]
+
+    opened = [
+        next_action(looking, state._replace(visited=frozenset(visited)), Coded)  # type: ignore[arg-type]
+        for visited in ((), {5}, {6}, {5, 6})
+    ]
+    assert opened == ["click[b5]", "click[b6]", "click[b5]", "click[b7]"]
+
+
+def test_browsing_ends_at_the_goals_own_product_where_none_suits_before() -> None:
+    lookup, goal = shop({}, [])
+    plan = make_plan(goal, lookup, lambda query: (5, 0, 6))
+    looking = browsing(plan, goal, lambda number: lookup(0), (5, 0, 6), lambda number, options: False)
+    assert looking == plan._replace(looked_at=frozenset({5}))
