@@ -60,7 +60,7 @@ def browsing(
     Every action then follows from what has been seen, so that an agent can learn it.  ``suits(product, options)`` says
     whether a purchase would be all that was asked for.
     """
-    looked_at = set()
+    looked_at: set[int] = set()
     for product in results[(plan.page - 1) * RESULTS_PER_PAGE : plan.page * RESULTS_PER_PAGE]:
         options = choose_options(goal, lookup(product))
         if product == plan.product or suits(product, [value for _, value in options]):
