@@ -44,6 +44,10 @@ def open_sandbox(backend: str = "bubblewrap", **options: Any) -> Sandbox:
         from .bubblewrap import BubblewrapSandbox
 
         return BubblewrapSandbox(**options)
+    if backend == "docker":
+        from .docker import DockerSandbox
+
+        return DockerSandbox(**options)
     if backend == "process":
         from .process import ProcessSandbox
 

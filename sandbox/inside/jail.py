@@ -47,7 +47,6 @@ class Jail:
         """Confine this process, for good.  ``ruleset`` is the descriptor as it is called here; it is closed."""
         os.setsid()
         self._limit(cpu_s)
-        os.chdir(self.work)
         os.umask(0o022)
         os.environ.clear()
         os.environ.update(self.environment)
@@ -55,6 +54,11 @@ class Jail:
             os.setgroups([])
             os.setresgid(self.user, self.user, self.user)
             os.setresuid(self.user, self.user, self.user)
+        try:
+            os.chdir(self.work)
+        except PermissionError:
+            os.chmod(self.work, 0o755)  # its owner, which is this user, has closed it
+            os.chdir(self.work)
         if self.confined:
             linux.drop_capabilities()
             linux.forbid_new_privileges()

@@ -41,10 +41,10 @@ class Server:
         self._source, self._sink = source, sink
         self._interpreters: dict[int, _Interpreter] = {}
         self._count = 0
+        jail.prepare()
 
     def serve(self) -> None:
         """Answer until the other end hangs up."""
-        self._jail.prepare()
         try:
             while True:
                 header, blobs = wire.receive(lambda size: os.read(self._source, size))
@@ -52,6 +52,11 @@ class Server:
                 self._send(wire.encode(answer, *data))
         except (wire.Closed, Abandoned, BrokenPipeError, ConnectionResetError):
             return
+
+    def fill(self, archive: str) -> None:
+        """Begin with the files of an archive."""
+        with open(archive, "rb") as file:
+            self._files({"op": "fill"}, [file.read()])
 
     def close(self) -> None:
         """End all interpreters."""
