@@ -143,15 +143,18 @@ class BargainGame(Game[Bargain], Generic[Task]):
 
     def returns(self, state: Bargain) -> tuple[float, ...]:
         """What the deal is worth to each, and to its strategist."""
-        pay = [self.worth(state.task, state.deal, player) if self._closed(state) else 0.0 for player in range(2)]
-        return tuple(self.charged(state, player, pay[player]) for player in range(2)) * (2 if self.strategists else 1)
+        got = self._got(state)
+        return tuple(self.charged(state, player, got[player]) for player in range(2)) * (2 if self.strategists else 1)
 
     def charged(self, state: Bargain, player: int, pay: float) -> float:
         """What a player is paid, after what its own words have cost it."""
         return pay
 
-    def _closed(self, state: Bargain) -> bool:
-        return state.ended == "deal" and state.deal is not None
+    def _got(self, state: Bargain) -> list[float]:
+        """What each of the two has from the deal, 0 without one."""
+        if state.ended != "deal" or state.deal is None:
+            return [0.0, 0.0]
+        return [self.worth(state.task, state.deal, player) for player in range(2)]
 
     def facts(self, state: Bargain, player: int) -> str:
         """What the player, or the one that it advises, knows."""
@@ -182,12 +185,12 @@ class BargainGame(Game[Bargain], Generic[Task]):
         ``nash_product`` and ``joint`` are the product and the sum of what it was worth, over the largest possible.
         """
         every = [[self.worth(state.task, deal, player) for player in range(2)] for deal in self.deals(state.task)]
-        got = [self.worth(state.task, state.deal, p) for p in range(2)] if self._closed(state) else [0.0, 0.0]  # type: ignore[arg-type]
+        got = self._got(state)
         most_product = max(max(first, 0.0) * max(second, 0.0) for first, second in every)
         most_joint = max(first + second for first, second in every)
         better = any(a >= got[0] - 1e-9 and b >= got[1] - 1e-9 and a + b > sum(got) + 1e-9 for a, b in every)
         return {
-            "deal": self._closed(state),
+            "deal": state.ended == "deal",
             "values": got,
             "pareto": not better,
             "nash_product": max(got[0], 0.0) * max(got[1], 0.0) / most_product if most_product > 0 else 0.0,

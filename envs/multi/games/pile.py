@@ -116,7 +116,7 @@ def _splits() -> Splits[Pile]:
                 for worth in itertools.product(range(POINTS + 1), repeat=len(GOODS))
                 if sum(count * value for count, value in zip(counts, worth, strict=True)) == POINTS
             ]
-            piles += [Pile(counts, pair) for pair in itertools.product(values, repeat=2) if pair[0] != pair[1]]
+            piles += [Pile(counts, (one, other)) for one, other in itertools.product(values, repeat=2) if one != other]
     order = np.random.default_rng(1706).permutation(len(piles))
     chosen = [piles[index] for index in order[:5000]]
     return Splits(train=chosen[1000:], validation=chosen[:500], test=chosen[500:1000])

@@ -32,8 +32,8 @@ class CooperativeShopping(Game[State]):
     """:class:`~palestra.envs.webshop.WebShop` for two: the customer knows the wish, the shopper holds the mouse.
 
     The customer speaks first; the shopper may ask back at any time.  Both are paid the score of the purchase.  Pages
-    are the shop's brief ones.  The scripted customer says its wish; the scripted shopper searches for what it was told and
-    buys the first result.
+    are the shop's brief ones.  The scripted customer says its wish; the scripted shopper searches for what it was told
+    and buys the first result.
     """
 
     name = "CooperativeShopping"

@@ -45,9 +45,9 @@ class Werewolf(Game[State]):
         self.roles = tuple(f"player_{number}" for number in range(players))
         self.guide = (
             f"Werewolf, with {players} players. One is the werewolf, one the seer, the others are villagers; you know "
-            "only your own card. Each night the werewolf kills somebody, and the seer sees one card. Each day "
-            "everybody speaks once, and then all vote; who has most votes is out. The village wins when the werewolf is "
-            "out, the werewolf when only one other is left. Answer: kill <player>, see <player>, say <words>, vote <player> or "
+            "only your own card. Each night the werewolf kills somebody, and the seer sees one card. Each day all "
+            "speak once, and then vote; who has most votes is out. The village wins when the werewolf is out, the "
+            "werewolf when only one other is left. Answer: kill <player>, see <player>, say <words>, vote <player> or "
             "vote nobody, whatever you are asked for."
         )
         named = [f"{verb} {role}" for verb in ("kill", "see", "vote") for role in self.roles]

@@ -36,9 +36,9 @@ class WordGuessing(Game[State]):
     default_seat = "guesser"
     lowest = 0.0
     guide = (
-        f"Word guessing. The giver sees a secret word and gives clues of one word; the guesser guesses after each, up "
-        f"to {ROUNDS} times. Both are paid more, the fewer clues were needed. The giver answers: clue <word>. The guesser "
-        f"answers: guess <word>. The secret is one of {', '.join(THINGS)}."
+        "Word guessing. The giver sees a secret word and gives clues of one word; the guesser guesses after each, up "
+        f"to {ROUNDS} times. Both are paid more, the fewer clues were needed. The giver answers: clue <word>. The "
+        f"guesser answers: guess <word>. The secret is one of {', '.join(THINGS)}."
     )
     phrases = (*(f"clue {name}" for name in PROPERTIES), *(f"guess {thing}" for thing in THINGS))
 
