@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from .protocol import BrowserLost, Connection, Event, ProtocolError
 EPOCH = 1_700_000_000.0
 """The date on a new page's clock, in seconds since 1970: 14 November 2023."""
 _LOAD_QUANTUM = 20.0
+_FRAME_PATIENCE = 0.05
 _LONGEST_LOAD = 10_000.0
 # `Date` is wound back to the epoch of the episode, since a reused tab's own clock only ever goes on.
 _CLOCK_SCRIPT = """(() => {
@@ -70,6 +72,7 @@ class Tab:
     _ticks_base: float | None = None
     _expired: asyncio.Future[None] | None = None
     _clock_script: str | None = None
+    _answered: bool = False
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
 
     # Commands ---------------------------------------------------------------------------------------------------
@@ -178,10 +181,16 @@ class Tab:
         self._expired = asyncio.get_running_loop().create_future()
         policy = self.send("Emulation.setVirtualTimePolicy", policy="pauseIfNetworkFetchesPending", budget=milliseconds)
         self._elapsed += milliseconds
-        try:
-            await asyncio.wait_for(self._expired, self.connection.timeout)
-        except TimeoutError:
-            raise BrowserLost(f"the page did not come to rest within {self.connection.timeout:g} s") from None
+        deadline = time.monotonic() + self.connection.timeout
+        while not self._expired.done():
+            await asyncio.wait([self._expired], timeout=_FRAME_PATIENCE)
+            if self._answered and not self._tasks and not self._expired.done():
+                # Some pictures are taken in only when the next frame is drawn, and hold the clock until then.
+                self._answered = False
+                await self.draw()
+            elif time.monotonic() > deadline:
+                raise BrowserLost(f"the page did not come to rest within {self.connection.timeout:g} s")
+        self._expired.result()
         await policy
 
     async def draw(self, image: bool = False) -> bytes | None:
@@ -273,6 +282,7 @@ class Tab:
     def _later(self, work: Awaitable[None]) -> None:
         async def run() -> None:
             await work
+            self._answered = True
 
         task = asyncio.ensure_future(run())
         self._tasks.add(task)

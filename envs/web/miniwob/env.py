@@ -13,7 +13,7 @@ from typing import Any, Literal
 from ...abilities import EnvironmentFault
 from ..env import Judgement, Start, WebEnv
 from ..site import Folder
-from .names import TASKS
+from .names import RELOADED, TASKS
 
 HOST = "miniwob.test"
 PIECES = {
@@ -22,7 +22,6 @@ PIECES = {
     "dict": ("goal", "tree", "screenshot", "focused", "error"),
 }
 _SIZE, _FLIGHT_SIZE = (160, 210), (375, 667)
-# Pages whose scripts keep something from one episode to the next, so that a new episode is only fresh in a new page.
 _PREPARE = """((seed, mode, milliseconds) => {
   if (!document.getElementById('palestra')) {
     const style = document.createElement('style');
@@ -37,6 +36,12 @@ _PREPARE = """((seed, mode, milliseconds) => {
   Math.seedrandom(seed);
   core.endEpisode(0);
   core.startEpisodeReal();
+})"""
+# Whether the document is that of the episode before, at rest.
+_STANDING = """((url) => {
+  if (!document.getElementById('palestra') || location.href.split('#')[0] !== url) return false;
+  document.activeElement?.blur();
+  return true;
 })"""
 _UTTERANCE = """(() => {
   const said = core.getUtterance();
@@ -105,7 +110,6 @@ class MiniWoB(WebEnv):
         self._tasks = tasks
         self._time_decay, self._data_mode, self._time_limit = time_decay, data_mode, time_limit_ms
         self._seed = 0
-        self._standing: tuple[Any, str] | None = None
 
     def begin(self, options: Mapping[str, Any]) -> Start:
         """Draw a task, and the seed of its page."""
@@ -115,6 +119,15 @@ class MiniWoB(WebEnv):
         self._seed = int(self.np_random.integers(2**31))
         place = self.task.replace(".", "/") + "/wrapper" if self.task.startswith("flight.") else f"miniwob/{self.task}"
         return Start(f"http://{HOST}/{place}.html", "", {"task": self.task})
+
+    async def enter(self, start: Start) -> None:
+        """Load the page, or go on with the one that stands there: most are fresh with each episode."""
+        tab = self.context.active
+        if self.task not in RELOADED and await tab.evaluate(f"{_STANDING}({json.dumps(start.url)})"):
+            await tab.call("Page.resetNavigationHistory")
+            await tab.wind_back(keep_document=True)
+        else:
+            await super().enter(start)
 
     async def prepare(self) -> None:
         """Start the episode that the seed stands for."""

@@ -32,3 +32,14 @@ FLIGHTS = ("flight.AA", "flight.Alaska", "flight.Alaska-auto", "flight.Alaska-au
 """FlightWoB: the booking pages of airlines."""
 
 TASKS = (*PAGES, *FLIGHTS)
+
+_RELOADED = """
+book-flight book-flight-nodelay chase-circle choose-date choose-date-easy choose-date-medium
+choose-date-nodelay click-collapsible click-collapsible-2 click-collapsible-2-nodelay
+click-collapsible-nodelay click-dialog click-dialog-2 click-menu click-menu-2 click-pie
+click-pie-nodelay drag-box drag-items drag-items-grid drag-sort-numbers form-sequence hover-shape
+moving-items resize-textarea simon-says stock-market terminal use-autocomplete
+use-autocomplete-nodelay use-slider use-slider-2 use-spinner
+"""
+RELOADED = frozenset((*_RELOADED.split(), *FLIGHTS))
+"""Tasks whose pages keep something beyond the end of an episode (timers, animations, widgets): each episode loads anew."""
