@@ -52,6 +52,8 @@ class RepairTask:
     hidden: tuple[Case, ...]
     level: int
     family: str
+    steps: int = 200_000
+    """Instructions that a program may execute for one case."""
 
 
 @cache
@@ -106,7 +108,7 @@ class GeneratedTasks:
         rng = task_generator(_SEED, (split, number))
         cases = _cases(problem, rng)
         if level == 3:
-            start, shown = f"{_signature(problem)}\n    pass", range(_VISIBLE)
+            start, shown = f"{_signature(problem)}\n    pass", list(range(_VISIBLE))
         else:
             bugs = _bugs(problem, cases, rng)
             chosen = next(islice(bugs, variant, None), None) if level == 1 else _two_bugs(problem, cases, bugs)

@@ -10,12 +10,14 @@ import pickle
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from .runner import PROGRAM
+
 STEPS = 2_000
 """Rounds of loops and calls after which a program is taken for endless; a correct one needs far fewer."""
 
 
-class _Endless(BaseException):
-    """No handler of a program catches it."""
+class Endless(BaseException):
+    """The program does not end.  No handler of its catches this."""
 
 
 class _Counted(ast.NodeTransformer):
@@ -33,19 +35,19 @@ class _Counted(ast.NodeTransformer):
     def _counted(self, node: Any) -> ast.AST:
         self.generic_visit(node)
         node.body.insert(0, ast.Expr(ast.Call(ast.Name("_count", ast.Load()), [], [])))
-        return node  # type: ignore[no-any-return]
+        return node
 
 
 def answers(program: str, name: str, arguments: Sequence[tuple[Any, ...]]) -> Iterator[Any]:
     """What the function ``name`` of ``program`` returns for each of ``arguments``, or the exception that it raises."""
-    code = compile(ast.fix_missing_locations(_Counted().visit(ast.parse(program))), "<program>", "exec")
+    code = compile(ast.fix_missing_locations(_Counted().visit(ast.parse(program))), PROGRAM, "exec")
     left = 0
 
     def count() -> None:
         nonlocal left
         left -= 1
         if left < 0:
-            raise _Endless("it does not end")
+            raise Endless("it does not end")
 
     space: dict[str, Any] = {"_count": count}
     exec(code, space)
@@ -54,6 +56,6 @@ def answers(program: str, name: str, arguments: Sequence[tuple[Any, ...]]) -> It
         given = pickle.loads(pickle.dumps(each))  # the program may change them
         try:
             answer = space[name](*given)
-        except (Exception, _Endless) as error:  # noqa: BLE001 - what a buggy program raises is what it answers
+        except (Exception, Endless) as error:  # noqa: BLE001 - what a buggy program raises is what it answers
             answer = error
         yield answer

@@ -10,8 +10,7 @@ from ..problem import Family, Problem, letters, numbers, pick, whole
 def walk(rng: np.random.Generator) -> Problem:
     """A walker on a grid with walls around it."""
     size = whole(rng, 2, 4)
-    letters_used = pick(rng, ["udlr", "nswe"])
-    up, down, left, right = letters_used
+    up, down, left, right = pick(rng, [("u", "d", "l", "r"), ("n", "s", "w", "e")])
     stride = whole(rng, 1, 2)
     return Problem(
         f"start at (0, 0); {up} and {down} change y by {stride} and -{stride}, {left} and {right} x by -1 "
@@ -37,7 +36,7 @@ def walk(rng: np.random.Generator) -> Problem:
                     y = b
             return (x, y)
         """,
-        lambda g: (letters(g, pick(g, [letters_used, up + right, down + left, up + left]), 9),),
+        lambda g: (letters(g, pick(g, [up + down + left + right, up + right, down + left, up + left]), 9),),
     )
 
 

@@ -192,7 +192,7 @@ def every_other(rng: np.random.Generator) -> Problem:
 
 def brackets(rng: np.random.Generator) -> Problem:
     """How deeply brackets nest."""
-    opening, closing = pick(rng, ["()", "[]", "{}", "<>"])
+    opening, closing = pick(rng, [("(", ")"), ("[", "]"), ("{", "}"), ("<", ">")])
     bad = whole(rng, -2, -1)
     return Problem(
         f"how deeply the brackets {opening}{closing} in text nest, or {bad} if they do not match",
@@ -283,7 +283,7 @@ def calculate(rng: np.random.Generator) -> Problem:
 def duration(rng: np.random.Generator) -> Problem:
     """Times such as 2h30m in a unit."""
     large, small = pick(rng, [(60, 1), (24, 1), (12, 2), (7, 1), (10, 3)])
-    big, little = pick(rng, ["hm", "dh", "wd"])
+    big, little = pick(rng, [("h", "m"), ("d", "h"), ("w", "d")])
     return Problem(
         f"text is parts such as 2{big} and 5{little}: one {big} is {large}, one {little} is {small}, the sum of all",
         f"""
