@@ -122,5 +122,42 @@ def _audit(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: list[Callable[[Any], None]] = [_add_check, _add_audit]
+def _add_play(commands: Any) -> None:
+    parser = commands.add_parser("play", help="play a game in the terminal, against its built-in players")
+    parser.add_argument("game", help="id of a game, such as KuhnPoker-v0")
+    parser.add_argument("--seat", help="the role that you play (default: drawn by the seed)")
+    opponent_help = "who plays the others: random, optimal, or a player of the game's own (default: the game's choice)"
+    parser.add_argument("--opponent", help=opponent_help)
+    parser.add_argument("--seed", type=int, help="seed of the deal and of the opponents (default: another each time)")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the game")
+    parser.set_defaults(run=_play)
+
+
+def _play(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from .agents.players import Person, script
+    from .agents.table import play_table
+    from .envs.multi.registry import make_game, make_multi
+
+    kwargs = dict(_setting(text) for text in options.set)
+    game = make_game(options.game, **kwargs)
+    np_random = np.random.default_rng(options.seed)
+    seat = options.seat or game.roles[int(np_random.integers(len(game.roles)))]
+    if seat not in game.roles:
+        raise ValueError(f"there is no seat {seat!r}; there are {', '.join(game.roles)}")
+    env = make_multi(options.game, observation="new", **kwargs)
+    players = {role: script(options.opponent or game.default_opponent) for role in game.roles}
+    print(f"{game.guide}\nYou are {seat}. Ctrl-D ends the game.\n")
+    try:
+        paid = play_table(env, {**players, seat: Person()}, np_random, seed=int(np_random.integers(2**31)))
+    except (EOFError, KeyboardInterrupt):
+        print("\nThe game was broken off.")
+        return 1
+    print(f"\n{game.render(env.unwrapped.position.state)}\n")
+    print("\n".join(f"{role}: {amount:g}" for role, amount in paid.items()))
+    return 0
+
+
+COMMANDS: list[Callable[[Any], None]] = [_add_check, _add_audit, _add_play]
 """One function for each command: it adds the command's parser and sets ``run`` to a function of the parsed options."""

@@ -73,15 +73,20 @@ def is_multi(env_id: str) -> bool:
 
 
 def make_game(env_id: str, **kwargs: Any) -> Game[Any]:
-    """The rules of a game.  Raises :class:`ValueError` for an unknown id, naming the nearest one."""
+    """The rules of a game.  Raises :class:`ValueError` for an unknown id or argument, naming what there is."""
     name = env_id.removesuffix("-v0")
     if not is_multi(env_id) or name not in GAMES:
-        known = [f"{game}-v0" for game in GAMES]
-        nearest = difflib.get_close_matches(env_id, known, n=1, cutoff=0.4)
+        nearest = difflib.get_close_matches(env_id, [f"{game}-v0" for game in GAMES], n=1, cutoff=0.4)
         hint = f"; the nearest one is {nearest[0]!r}" if nearest else ""
         raise ValueError(f"there is no game {env_id!r}{hint}")
     module = importlib.import_module(f"{__package__}.games.{GAMES[name][0]}")
-    return getattr(module, name)(**kwargs)
+    rules = getattr(module, name)
+    known = inspect.signature(rules).parameters
+    for argument in kwargs:
+        if argument not in known:
+            there_are = f"there are {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"{name} has no argument {argument!r}; {there_are}")
+    return rules(**kwargs)
 
 
 def make_multi(
@@ -92,8 +97,7 @@ def make_multi(
     ``kwargs`` are arguments of :class:`~palestra.envs.multi.aec.GameEnv` and of the game.
 
     Raises:
-        ValueError: an unknown id; the message names the nearest one.
-        TypeError: an unknown argument.
+        ValueError: an unknown id or argument; the message names the nearest id, or the arguments.
         ModuleNotFoundError: PettingZoo is not installed.
     """
     from . import aec
