@@ -13,7 +13,7 @@ from .web.registry import register_web
 def register_all() -> None:
     """Register every environment with Gymnasium; calling it again changes nothing."""
     if "WebShop-v0" not in gymnasium.registry:
-        gymnasium.register("WebShop-v0", entry_point="palestra.envs.webshop:WebShop", max_episode_steps=100)
+        gymnasium.register("WebShop-v0", entry_point="palestra.envs.webshop:make", max_episode_steps=100)
         register_code()
         register_games()
         register_miniwob()

@@ -11,7 +11,8 @@ from gymnasium.error import ResetNeeded
 
 from .apps.book import Episode, TaskBook, call
 from .apps.task import LEVELS, SIZES, Step, View
-from .env import Judgement, Start, WebEnv
+from .env import Judgement, Start
+from .replay import ReplayedEnv
 
 _LOOK = """(() => {
   const fields = {};
@@ -21,7 +22,7 @@ _LOOK = """(() => {
 })()"""
 
 
-class WebTasks(WebEnv):
+class WebTasks(ReplayedEnv):
     """A task in one of eight applications: mail, calendar, issue tracker, forum, table, map, store, control panel.
 
     The applications run in this process and start every episode with seeded contents.  What is asked for is either a
@@ -29,8 +30,6 @@ class WebTasks(WebEnv):
     added and nothing lacking; or it is a question, and the first message to the user is the answer, which is right or
     not.  ``report_infeasible`` gives up.  ``info["success"]`` says whether the task is solved; ``info`` of ``reset``
     holds the task's parameters.
-
-    A snapshot is the episode's actions: ``restore`` plays them again, which takes as long as it took to play them.
 
     Args:
         tasks: names of templates, or of applications, to choose tasks from; all by default.
@@ -52,7 +51,6 @@ class WebTasks(WebEnv):
         super().__init__(**options)
         self._book = TaskBook(tasks, levels, sizes)
         self._episode: Episode | None = None
-        self._played: list[str] = []
 
     def tasks(self, split: str) -> int:
         """How many tasks a split has.  Raises :class:`ValueError` for an unknown one."""
@@ -68,21 +66,8 @@ class WebTasks(WebEnv):
 
     def _start_of(self, episode: Episode) -> Start:
         self._episode = episode
-        self._played = []
         self._sites = {episode.host: episode.app}
         return Start(episode.start, episode.goal, {"success": False, **episode.parameters})
-
-    def step(self, action: str) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """Act, as in :class:`WebEnv`."""
-        outcome = super().step(action)
-        self._played.append(action)
-        return outcome
-
-    async def astep(self, action: str) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """As :meth:`step`, for coroutines."""
-        outcome = await super().astep(action)
-        self._played.append(action)
-        return outcome
 
     async def judge(self) -> Judgement:
         """1 and the end where the task is solved; the end without it after a wrong answer."""
@@ -108,23 +93,13 @@ class WebTasks(WebEnv):
             name = self._names.by_node.get(node["node"]["backendNodeId"])
         return call(step, name, episode.start)
 
-    def snapshot(self) -> Any:
-        """The task and the actions so far."""
-        parameters = None if self._episode is None else self._episode.parameters
-        return parameters, tuple(self._played), self.np_random.bit_generator.state
+    def key(self) -> dict[str, Any] | None:
+        """The parameters of the task."""
+        return None if self._episode is None else self._episode.parameters
 
-    def restore(self, state: Any) -> None:
-        """Play a :meth:`snapshot`'s actions again, from the start of its task."""
-        parameters, played, generator = state
-        self.np_random.bit_generator.state = generator
-        if parameters is None:
-            self._episode, self._over = None, True
-            return
-        start = self._start_of(Episode(parameters, self._step_ms / 1000))
-        self.goal = start.goal
-        self._opened(self.pool.run(self._guarded(self._open(start))), start)
-        for action in played:
-            self.step(action)
+    def reopen(self, key: dict[str, Any]) -> Start:
+        """Open the task of these parameters."""
+        return self._start_of(Episode(key, self._step_ms / 1000))
 
     def _current(self) -> Episode:
         if self._episode is None:

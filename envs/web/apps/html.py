@@ -147,7 +147,7 @@ def document(
     )
     bar = h.header(h.span(application, class_="brand"), h.nav(menu, aria_label="Menu"), h.span(time, class_="time"))
     main = h.main(h.p(note, role="status", class_="note") if note else None, h.h1(title), body)
-    return Html("<!DOCTYPE html>\n") + h.html(head, h.body(bar, main), lang="en")
+    return Html(f"<!DOCTYPE html>\n{h.html(head, h.body(bar, main), lang='en')}")
 
 
 def _control(name: str, error: str | None) -> dict[str, Any]:

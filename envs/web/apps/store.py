@@ -13,7 +13,7 @@ import numpy as np
 from .app import App, NotFound, Redirect, Request, get, post
 from .content import QUALITIES, STREETS, TOWNS, address, draw, people
 from .html import Html, area, choice, form, h, line, link, press, radios, slug, table, tick
-from .task import Assignment, Step, Template, View, complete, listing, one, seen, some
+from .task import Assignment, Change, Step, Template, View, complete, listing, one, seen, some
 
 GOODS = ("lamp", "kettle", "blanket", "basket", "clock", "stool", "mirror", "vase", "teapot", "cushion", "shelf", "rug")
 DELIVERIES = {"Standard": 4, "Express": 9, "Collect": 0}
@@ -322,7 +322,8 @@ class Buy:
 
     def step(self, view: View, state: Store) -> Step:
         """What is missing in the basket, then the form."""
-        for change in (*self.items, *([Use(self.coupon)] if self.coupon else [])):
+        before: list[Change] = [*self.items, *([Use(self.coupon)] if self.coupon else [])]
+        for change in before:
             if not change.done(state):
                 return change.step(view, state)
         if view.path != "/checkout":
