@@ -184,7 +184,8 @@ def _view(image: str | None, stack: ExitStack) -> list[str]:
     if image is not None and not root.is_dir():
         raise ValueError(f"a bubblewrap sandbox's image is a folder with a file tree, which {image} is not")
     names = _HOST if image is None else [name for name in sorted(os.listdir(root)) if name not in _OURS]
-    arguments = []
+    # Else bubblewrap would make it on the way, for its own user alone to pass.
+    arguments = ["--perms", "0755", "--dir", "/etc"] if image is None else []
     for name in names:
         path = root / name
         if path.is_symlink():
