@@ -34,13 +34,10 @@ class Table(gymnasium.Env[Any, Any]):
         if isinstance(env.unwrapped, Forkable):
             self.snapshot, self.restore = env.unwrapped.snapshot, env.unwrapped.restore
 
-    @property
-    def _np_random(self) -> np.random.Generator | None:  # type: ignore[override]
-        return getattr(self.env.unwrapped, "_np_random", None)
-
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode."""
         self.env.reset(seed=seed, options=options)
+        self._np_random = getattr(self.env.unwrapped, "_np_random", None)
         return self._seen(), self._info()
 
     def step(self, action: Any) -> tuple[Any, Any, bool, bool, dict[str, Any]]:

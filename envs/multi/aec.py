@@ -208,10 +208,10 @@ _STATE = (
 )
 
 
-def parallel(env: GameEnv) -> ParallelEnv[str, str, str]:
+def parallel(env: AECEnv[Any, Any, Any]) -> ParallelEnv[Any, Any, Any]:
     """The parallel form, by PettingZoo's own converters.
 
     Where all players move in every round a step is a round; elsewhere the converter takes the action of the agent whose
     turn it is and ignores the others'.
     """
-    return aec_to_parallel(env) if env.game.simultaneous else turn_based_aec_to_parallel(env)
+    return aec_to_parallel(env) if env.metadata.get("is_parallelizable") else turn_based_aec_to_parallel(env)
