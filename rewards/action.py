@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
+from ..envs.tool_calls import read_json
 from ..trajectory import Turn
 from .lift import turn_reward
 from .reward import RewardError
-from .tool import action_text, read_json, required
+from .tool import action_text, required
 
 __all__ = ["action_format", "action_hierarchy"]
 

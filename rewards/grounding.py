@@ -16,11 +16,12 @@ from typing import Any
 
 import numpy as np
 
+from ..envs.tool_calls import read_json
 from ..trajectory import Trajectory, Turn
 from .combinator import Operation, combinator
 from .lift import episode_reward, turn_reward
 from .reward import Episodes, Reward, RewardError, Scope, Values
-from .tool import action_text, read_json, required
+from .tool import action_text, required
 
 __all__ = [
     "box_edges",

@@ -11,17 +11,16 @@ import json
 import re
 import sqlite3
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
+from ..envs.tool_calls import DECODER, Call, as_call, read_calls
 from ..trajectory import Turn
 from .lift import turn_reward
 from .reward import RewardError
 
 __all__ = ["sql_execution", "tool_correct", "tool_format"]
 
-OPENING, CLOSING = "<tool_call>", "</tool_call>"
 QUERY_STEPS = 2_000_000
 """The virtual-machine instructions of SQLite after which a query is stopped: some tenths of a second."""
 QUERY_BYTES = 1_000_000
@@ -56,14 +55,6 @@ def tool_correct(turn: Turn) -> float:
     return -3.0 if calls is None else 6.0 * matched_share(calls, _reference_calls(turn)) - 3.0
 
 
-@dataclass(frozen=True)
-class Call:
-    """A tool's name and its arguments, each value as canonical JSON."""
-
-    name: str
-    arguments: Mapping[str, str]
-
-
 def matched_share(calls: Sequence[Call], reference: Sequence[Call]) -> float:
     """S / S_max of :func:`tool_correct`, in [0, 1]; 1 exactly if the two hold the same calls in some order."""
     matched = _jaccard([call.name for call in calls], [call.name for call in reference])
@@ -75,42 +66,6 @@ def matched_share(calls: Sequence[Call], reference: Sequence[Call]) -> float:
             matched += _argument_score(best, wanted)
             unused.remove(best)
     return matched / (1 + sum(1 + len(call.arguments) for call in reference))
-
-
-def read_calls(text: str) -> list[Call] | None:
-    """The calls in an action's text; [] if it calls nothing, None if a call cannot be read."""
-    bodies = _call_bodies(text)
-    if bodies is None:
-        return None
-    calls = []
-    for body in bodies:
-        values = read_json(body)
-        if not values:
-            return None
-        for value in values:
-            for item in value if isinstance(value, list) else [value]:
-                call = _as_call(item)
-                if call is None:
-                    return None
-                calls.append(call)
-    return calls
-
-
-def read_json(text: str) -> list[Any] | None:
-    """The JSON values in a text, with white space between them; None if it is anything else.
-
-    Whole numbers become int however they are written.  What JSON does not have, such as NaN, is refused, and so is
-    what nests too deeply to be read.
-    """
-    values, position = [], _skip_space(text, 0)
-    try:
-        while position < len(text):
-            value, position = _DECODER.raw_decode(text, position)
-            values.append(value)
-            position = _skip_space(text, position)
-    except (ValueError, RecursionError):
-        return None
-    return values
 
 
 def action_text(turn: Turn) -> str:
@@ -189,47 +144,9 @@ def _last_block(text: str) -> str:
     return pieces[-2].removeprefix("sql") if len(pieces) > 2 else text
 
 
-def _integer_where_whole(text: str) -> float:
-    number = float(text)
-    return int(number) if number.is_integer() else number
-
-
-def _refuse(constant: str) -> float:
-    raise ValueError(f"{constant} is not JSON")
-
-
-_DECODER = json.JSONDecoder(parse_float=_integer_where_whole, parse_constant=_refuse)
-_SPACE = re.compile(r"\s*")
-
-
-def _skip_space(text: str, position: int) -> int:
-    match = _SPACE.match(text, position)
-    return match.end() if match else position
-
-
-def _call_bodies(text: str) -> list[str] | None:
-    """The text of each pair of tags, None where they do not pair."""
-    if OPENING not in text and CLOSING not in text:
-        return [text] if text.lstrip()[:1] in ("{", "[") else []
-    before, *pieces = text.split(OPENING)
-    bodies = [piece.partition(CLOSING) for piece in pieces]
-    if CLOSING in before or any(not closing or CLOSING in after for _, closing, after in bodies):
-        return None
-    return [body for body, _, _ in bodies]
-
-
-def _as_call(value: Any) -> Call | None:
-    if not isinstance(value, dict) or not isinstance(value.get("name"), str):
-        return None
-    arguments = value.get("arguments", value.get("parameters", {}))
-    if not isinstance(arguments, dict):
-        return None
-    return Call(value["name"], {key: json.dumps(item, sort_keys=True) for key, item in arguments.items()})
-
-
 def _reference_calls(turn: Turn) -> list[Call]:
     reference = required(turn, "tool_calls")
-    calls = [_as_call(item) for item in _DECODER.decode(json.dumps(reference))]
+    calls = [as_call(item) for item in DECODER.decode(json.dumps(reference))]
     if None in calls:
         raise RewardError(f'info["tool_calls"] must list calls with a name and arguments, not {reference!r:.200}')
     return [call for call in calls if call is not None]
