@@ -103,7 +103,7 @@ def _problem(result: Result, what: str) -> tuple[str, str] | None:
         return "timeout", f"{what} did not end in time"
     if result.status is not RunStatus.ERROR:
         return "error", f"{what} was stopped: {result.status.value}"
-    said = re.sub(r"\bm[0-9a-f]{16}\b", "bench", result.error_text + result.text).strip()
+    said = re.sub(r"\bu?m[0-9a-f]{16}\b", "bench", result.error_text + result.text).strip()
     return "error", said if len(said) <= _SHOWN else said[:_SHOWN] + "..."
 
 

@@ -1,0 +1,185 @@
+"""Tasks in Git repositories: reading history, and adding to it."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from .git import CONFIG, Repository
+from .task import End, Task, answers, one_of, some_of
+from .tree import DAY, NOW, File, Tree, below
+from .words import PEOPLE, WORDS, folder, prose
+
+
+def _history(rng: np.random.Generator, commits: int) -> tuple[Repository, dict[str, str], list[tuple[str, str, str]]]:
+    """A repository, its files, and (hash, author, message) of its commits, the oldest first."""
+    repository, files = Repository(), {}
+    log = []
+    for name in some_of(rng, WORDS, 4):
+        files[f"{one_of(rng, ['', 'src/', 'docs/'])}{name}.txt"] = "\n".join(prose(rng, 4)) + "\n"
+    for number in range(commits):
+        changed = one_of(rng, sorted(files))
+        if number:
+            lines = files[changed].splitlines()
+            lines.insert(int(rng.integers(len(lines) + 1)), prose(rng, 1)[0])
+            files[changed] = "\n".join(lines) + "\n"
+        message = f"{one_of(rng, ['Change', 'Extend', 'Revise', 'Improve'])} {changed}" if number else "Begin"
+        author = one_of(rng, PEOPLE)
+        time = NOW - (commits - number) * DAY + int(rng.integers(DAY // 2))
+        log.append((repository.commit(files, message, author, time), author, message))
+    return repository, files, log
+
+
+def _git(end: End, root: str, *arguments: str) -> str | None:
+    """What Git says about the repository that is left, in a fresh sandbox and without its settings and hooks."""
+    inside = {
+        path.removeprefix(f"{root}/"): file
+        for path, file in end.files.items()
+        if path.startswith(f"{root}/") and not path.startswith((f"{root}/.git/hooks/", f"{root}/.git/info/"))
+    }
+    files: Tree = inside | {".git/config": File(CONFIG.encode())}
+    result, _ = end.run(["git", "-c", "safe.directory=*", *arguments], files)
+    return result.text.strip() if result.ok else None
+
+
+def most_commits(rng: np.random.Generator) -> Task:
+    """Who made most commits."""
+    root = folder(rng)
+    repository, _, log = _history(rng, 14)
+    (first, many), (_, fewer) = Counter(author for _, author, _ in log).most_common(2)
+    if many == fewer:
+        return most_commits(rng)
+    return Task(
+        f"Who made the most commits in the Git repository ~/{root}? Write the author's name and the number of "
+        f"commits to "
+        "~/answer.txt, in one line and with one space between.",
+        repository.files(root, NOW - DAY),
+        (
+            f"cd ~/{root} && git log --format=%an | sort | uniq -c | sort -rn | head -n 1 | "
+            "sed 's/^ *\\([0-9]*\\) \\(.*\\)/\\2 \\1/' > ~/answer.txt; cd",
+        ),
+        answers(f"{first} {many}"),
+    )
+
+
+def introduced(rng: np.random.Generator) -> Task:
+    """The commit that brought a line."""
+    root = folder(rng)
+    repository, files, _ = _history(rng, 10)
+    path, number = one_of(rng, sorted(files)), int(rng.integers(2, 9))
+    line = f"limit = {int(rng.integers(1000, 9999))}"
+    files[path] += line + "\n"
+    wanted = repository.commit(files, f"Tune {path}", one_of(rng, PEOPLE), NOW - DAY)
+    for _ in range(number % 3 + 1):
+        files[path] = prose(rng, 1)[0] + "\n" + files[path]
+        repository.commit(files, f"Extend {path}", one_of(rng, PEOPLE), NOW - DAY // 2)
+    return Task(
+        f"Which commit in the Git repository ~/{root} added the line '{line}' to {path}? Write its full hash to "
+        "~/answer.txt.",
+        repository.files(root, NOW - DAY // 3),
+        (f"cd ~/{root} && git log -S'{line}' --format=%H -- {path} | tail -n 1 > ~/answer.txt; cd",),
+        answers(wanted),
+    )
+
+
+def deleted(rng: np.random.Generator) -> Task:
+    """Bring back a file that a commit deleted."""
+    root = folder(rng)
+    repository, files, _ = _history(rng, 8)
+    path = one_of(rng, sorted(files))
+    lost = files.pop(path)
+    repository.commit(files, "Tidy up", one_of(rng, PEOPLE), NOW - DAY)
+    other = one_of(rng, sorted(files))
+    files[other] += prose(rng, 1)[0] + "\n"
+    repository.commit(files, f"Extend {other}", one_of(rng, PEOPLE), NOW - DAY // 2)
+    wanted = {**files, path: lost}
+    return Task(
+        f"The file {path} of the Git repository ~/{root} was deleted in a commit. Bring it back into the working "
+        f"folder, as "
+        "it was before that commit.",
+        repository.files(root, NOW - DAY // 3),
+        (f'cd ~/{root} && git checkout -q "$(git rev-list -n 1 HEAD -- {path})^" -- {path}; cd',),
+        lambda end: {
+            "files": {p: f.text for p, f in below(end.files, root).items() if not p.startswith(".git/")} == wanted
+        },
+    )
+
+
+def commit(rng: np.random.Generator) -> Task:
+    """Commit what was changed on a new branch."""
+    root, branch = folder(rng), f"{one_of(rng, WORDS)}-{int(rng.integers(100))}"
+    repository, files, _ = _history(rng, 5)
+    head, message = repository.head, f"{one_of(rng, ['Describe', 'Note', 'Record'])} the {one_of(rng, WORDS)}"
+    tree = repository.files(root, NOW - DAY)
+    changed, added = one_of(rng, sorted(files)), f"{one_of(rng, WORDS)}.md"
+    work = {**files, changed: files[changed] + prose(rng, 1)[0] + "\n", added: prose(rng, 1)[0] + "\n"}
+    tree |= {f"{root}/{path}": File(work[path].encode(), mtime=NOW - DAY // 2) for path in (changed, added)}
+
+    def check(end: End) -> dict[str, bool]:
+        listed = _git(end, root, "ls-tree", "-r", "--name-only", branch)
+        shown = {path: _git(end, root, "show", f"{branch}:{path}") for path in (changed, added)}
+        return {
+            "one commit on top": _git(end, root, "rev-list", "--parents", "-n", "1", branch)
+            == f"{_git(end, root, 'rev-parse', branch)} {head}",
+            "message": _git(end, root, "log", "-1", "--format=%s", branch) == message,
+            "files": listed is not None
+            and sorted(listed.splitlines()) == sorted(work)
+            and all(shown[path] == work[path].strip() for path in shown),
+            "main is as it was": _git(end, root, "rev-parse", "main") == head,
+        }
+
+    return Task(
+        f"In the Git repository ~/{root} some files were changed and added but not committed. Commit all of that in "
+        f"one "
+        f"commit with the message '{message}' on a new branch called {branch}, which begins where main is. main "
+        f"must stay "
+        "where it is.",
+        tree,
+        (
+            f"cd ~/{root} && (git rev-parse -q --verify {branch} > /dev/null || (git checkout -q -b {branch} && git "
+            f"add -A "
+            f"&& git commit -q -m '{message}')); cd",
+        ),
+        check,
+    )
+
+
+def revert(rng: np.random.Generator) -> Task:
+    """Take one commit back by another."""
+    root = folder(rng)
+    repository, files, _ = _history(rng, 5)
+    name = f"{one_of(rng, WORDS)}.cfg"
+    before = dict(files)
+    files[name] = f"rate = {int(rng.integers(1, 99))}\n"
+    before[name] = files[name]
+    repository.commit(files, f"Add {name}", one_of(rng, PEOPLE), NOW - 2 * DAY)
+    files[name] = f"rate = {int(rng.integers(100, 999))}\n"
+    message = f"Raise the rate in {name}"
+    bad = repository.commit(files, message, one_of(rng, PEOPLE), NOW - DAY)
+    other = one_of(rng, sorted(path for path in files if path != name))
+    files[other] += prose(rng, 1)[0] + "\n"
+    head = repository.commit(files, f"Extend {other}", one_of(rng, PEOPLE), NOW - DAY // 2)
+    wanted = {**files, name: before[name]}
+
+    def check(end: End) -> dict[str, bool]:
+        return {
+            "one commit on top": (_git(end, root, "rev-list", "--parents", "-n", "1", "main") or "").split()[1:]
+            == [head],
+            "taken back": _git(end, root, "show", f"main:{name}") == before[name].strip(),
+            "the rest": _git(end, root, "diff", "--name-only", head, "main") == name,
+            "working folder": {p: f.text for p, f in below(end.files, root).items() if not p.startswith(".git/")}
+            == wanted,
+        }
+
+    return Task(
+        f"In the Git repository ~/{root} the commit '{message}' was a mistake. Take it back by one new commit on "
+        f"main (its "
+        "message is up to you), and keep everything that came after it.",
+        repository.files(root, NOW - DAY // 3),
+        (f'cd ~/{root} && ([ "$(git rev-parse HEAD)" != {head} ] || git revert --no-edit {bad} > /dev/null); cd',),
+        check,
+    )
+
+
+FAMILIES = (most_commits, introduced, deleted, commit, revert)
