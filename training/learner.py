@@ -15,7 +15,7 @@ from ..agents.choices import restrict
 from ..agents.packed import Packing, hidden_states, logits
 from .config import Objective, Optimizer
 from .losses import LOSSES, kl_penalty
-from .rows import Row, micro_batches
+from .rows import Row, merged, micro_batches, weigh_equally
 
 
 @dataclass
@@ -26,6 +26,7 @@ class _Forward:
     entropy: Tensor
     old: Tensor
     advantages: Tensor
+    weights: Tensor
 
 
 class Learner:
@@ -73,15 +74,16 @@ class Learner:
         learner's log-probabilities with those recorded at sampling.
         """
         objective = self.objective
-        if objective.weighting == "trajectory":
-            rows = _weigh_equally(rows)
+        if objective.weighting != "token":
+            rows = weigh_equally(rows, objective.weighting)
+        rows = merged(rows)
         totals: dict[str, float] = {}
         before = self.steps
         for epoch in range(objective.epochs):
             order = generator.permutation(len(rows)) if objective.minibatches > 1 else np.arange(len(rows))
             for number, chosen in enumerate(np.array_split(order, objective.minibatches)):
                 minibatch = [rows[index] for index in chosen]
-                count = sum(row.count for row in minibatch)
+                count = sum(row.count * row.weight for row in minibatch)
                 if not count:
                     continue
                 for micro in micro_batches(minibatch, objective.max_batch_tokens):
@@ -144,11 +146,13 @@ class Learner:
         sampled = [row.sampled for row in rows]
         old = np.concatenate([row.logprobs[mask] for row, mask in zip(rows, sampled, strict=True)])
         advantages = np.concatenate([row.advantages[mask] for row, mask in zip(rows, sampled, strict=True)])
+        counts = [row.count for row in rows]
         return _Forward(
             logprobs=distribution.gather(1, targets[:, None])[:, 0],
             entropy=-(distribution.exp() * distribution).sum(-1),
             old=torch.from_numpy(old).to(self.device),
             advantages=torch.from_numpy(advantages).to(self.device),
+            weights=torch.from_numpy(np.repeat([np.float32(row.weight) for row in rows], counts)).to(self.device),
         )
 
     @torch.no_grad()
@@ -157,26 +161,27 @@ class Learner:
         distribution, targets = self._distribution(self.reference, rows)
         return distribution.gather(1, targets[:, None])[:, 0]
 
-    def _accumulate(self, rows: Sequence[Row], count: int, totals: dict[str, float], first: bool) -> None:
+    def _accumulate(self, rows: Sequence[Row], count: float, totals: dict[str, float], first: bool) -> None:
         """Add the gradient of one micro-batch, as its share of a minibatch of ``count`` sampled tokens."""
         objective = self.objective
         out = self._forward(rows)
-        policy = LOSSES[objective.loss](out.logprobs, out.old, out.advantages, objective.clip).sum() / count
-        entropy = out.entropy.sum() / count
-        loss = policy - objective.entropy * entropy
+        policy = LOSSES[objective.loss](out.logprobs, out.old, out.advantages, objective.clip) @ out.weights / count
+        entropy = out.entropy @ out.weights / count
+        anneal = objective.anneal ** min(1.0, self.steps / max(1, self.total_steps))
+        loss = policy - anneal * objective.entropy * entropy
         shares = {"policy_loss": policy, "entropy": entropy}
         if objective.kl:
-            kl = kl_penalty(out.logprobs, self._reference_logprobs(rows)).sum() / count
-            loss = loss + objective.kl * kl
+            kl = kl_penalty(out.logprobs, self._reference_logprobs(rows)) @ out.weights / count
+            loss = loss + anneal * objective.kl * kl
             shares["kl"] = kl
         loss.backward()
         with torch.no_grad():
             gap = (out.logprobs - out.old).abs()
             ratio = (out.logprobs - out.old).exp()
             outside = (ratio < 1 - objective.clip.low) | (ratio > 1 + objective.clip.high)
-            shares["clip_fraction"] = outside.float().sum() / count
+            shares["clip_fraction"] = outside.float() @ out.weights / count
             if first:
-                shares["gap_mean"] = gap.sum() / count
+                shares["gap_mean"] = gap @ out.weights / count
                 totals["gap_max"] = max(totals.get("gap_max", 0.0), gap.max().item())
         for key, value in shares.items():
             totals[key] = totals.get(key, 0.0) + value.item()
@@ -197,15 +202,6 @@ class Learner:
         self.optimizer.zero_grad(set_to_none=True)
         self.steps += 1
         return norm
-
-
-def _weigh_equally(rows: Sequence[Row]) -> list[Row]:
-    """Scale advantages so that each row counts alike, as in GRPO's 1 / |o| (arXiv:2402.03300, eq. 3), and the sum over
-    tokens keeps its denominator, the batch's count of sampled tokens.
-    """
-    sampled = [row for row in rows if row.count]
-    mean = sum(row.count for row in sampled) / max(1, len(sampled))
-    return [replace(row, advantages=row.advantages * np.float32(mean / row.count)) for row in sampled]
 
 
 def pack_rows(rows: Sequence[Row], device: torch.device) -> tuple[Tensor, Packing, Tensor, Tensor]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -25,6 +26,8 @@ class Row:
     logprobs: np.ndarray
     advantages: np.ndarray
     allowed: tuple[np.ndarray | None, ...] = ()
+    weight: float = 1.0
+    """How many equal rows it stands for; ``advantages`` are their mean."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -66,6 +69,27 @@ def _row(turns: Sequence[Turn], advantages: np.ndarray) -> Row:
     )
 
 
+def merged(rows: Sequence[Row]) -> list[Row]:
+    """Equal rows as one that weighs as much: no sum over them changes, and most of a small game's forwards are spared.
+
+    Rows are equal if their ids are and every advantage has the same sign: clipped losses scale with the advantage's
+    size, not with its sign.  The log-probabilities of the sampling may differ by rounding; the first row's are kept.
+    """
+    found: dict[bytes, list[Row]] = {}
+    for row in rows:
+        signs = np.sign(row.advantages).astype(np.int8)
+        found.setdefault(row.ids.tobytes() + row.sampled.tobytes() + signs.tobytes(), []).append(row)
+    result = []
+    for equal in found.values():
+        if len(equal) == 1:
+            result.append(equal[0])
+            continue
+        weights = np.array([row.weight for row in equal], np.float32)
+        mean = (np.stack([row.advantages for row in equal]) * weights[:, None]).sum(0) / weights.sum()
+        result.append(replace(equal[0], advantages=mean, weight=float(weights.sum())))
+    return result
+
+
 def micro_batches(rows: Sequence[Row], max_tokens: int) -> Iterator[list[Row]]:
     """Split rows, in order, into batches of at most ``max_tokens`` ids (a longer row is a batch of its own)."""
     batch: list[Row] = []
@@ -78,3 +102,30 @@ def micro_batches(rows: Sequence[Row], max_tokens: int) -> Iterator[list[Row]]:
         tokens += len(row)
     if batch:
         yield batch
+
+
+def weigh_equally(rows: Sequence[Row], unit: Literal["turn", "trajectory"]) -> list[Row]:
+    """Scale advantages so that each trajectory, or each turn, counts alike however many tokens it has.
+
+    As GRPO's 1 / |o| (arXiv:2402.03300, eq. 3) does for trajectories; the sum over tokens keeps its denominator, the
+    number of sampled tokens.
+    """
+    sampled = [row for row in rows if row.count]
+    sizes = [_sizes(row, unit) for row in sampled]
+    units = sum(float((1 / size).sum()) for size in sizes)
+    mean = sum(row.count for row in sampled) / max(1.0, units)
+    scaled = []
+    for row, size in zip(sampled, sizes, strict=True):
+        advantages = row.advantages.copy()
+        advantages[row.sampled] *= (mean / size).astype(np.float32)
+        scaled.append(replace(row, advantages=advantages))
+    return scaled
+
+
+def _sizes(row: Row, unit: Literal["turn", "trajectory"]) -> np.ndarray:
+    """For each sampled token of a row, how many its trajectory, or its turn, has; [sampled]."""
+    if unit == "trajectory":
+        return np.full(row.count, row.count)
+    starts = row.sampled & ~np.concatenate([[False], row.sampled[:-1]])
+    turn = np.cumsum(starts)[row.sampled] - 1
+    return np.bincount(turn)[turn]

@@ -294,10 +294,10 @@ class WebShop(gymnasium.Env[str, str]):
         return [names.get(name, name) for name in clickables(self._state, self._product)]
 
     def _observe(self, again: bool = False) -> str:
-        instruction = self._current_goal().instruction
+        goal = self._current_goal()
         if self._brief:
-            return render_brief(self._state, instruction, self._product, again)
-        return self._render(self._state, instruction, self._product)
+            return render_brief(self._state, goal.instruction, self._product, goal.price_upper, again)
+        return self._render(self._state, goal.instruction, self._product)
 
     def _info(self, feedback: str | None = None) -> dict[str, Any]:
         info: dict[str, Any] = {

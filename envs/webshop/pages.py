@@ -13,6 +13,7 @@ from collections.abc import Callable
 from enum import Enum
 from typing import Literal, NamedTuple
 
+from .goals import NO_PRICE_LIMIT
 from .product import Product
 
 RESULTS_PER_PAGE = 10
@@ -100,12 +101,15 @@ def render_text_rich(state: State, instruction: str, lookup: Lookup) -> str:
     return clicked_first + "".join(lines)
 
 
-def render_brief(state: State, instruction: str, lookup: Lookup, again: bool = False) -> str:
+def render_brief(
+    state: State, instruction: str, lookup: Lookup, limit: float = NO_PRICE_LIMIT, again: bool = False
+) -> str:
     """The page in few words: what is new on it, with results as numbered lines.
 
-    The instruction stands on the search page only, a page of results to which one comes back says only which of them
-    were opened, and once an option has been clicked a product's page is no more than the options chosen so far.  Where
-    nothing has happened since the page was shown, ``again``, it says no more than where one is.
+    The instruction stands on the search page only, but a product's page sets its price beside the price ``limit``.  A
+    page of results to which one comes back says only which of them were opened, and once an option has been clicked a
+    product's page is no more than the options chosen so far.  Where nothing has happened since the page was shown,
+    ``again``, it says no more than where one is.
     """
     match state.kind:
         case Kind.SEARCH:
@@ -122,7 +126,8 @@ def render_brief(state: State, instruction: str, lookup: Lookup, again: bool = F
         case Kind.ITEM:
             product = lookup(state.product)
             options = [] if again else [f"{group}: {', '.join(values)}" for group, values in product.options.items()]
-            return "\n".join([*options, f"{product.title} {product.price_tag}"])
+            asked = "" if limit == NO_PRICE_LIMIT else f", limit ${limit:.2f}"
+            return "\n".join([*options, f"{product.title} {product.price_tag}{asked}"])
         case Kind.SUBPAGE if again:
             return state.subpage.lower()
         case Kind.SUBPAGE | Kind.DONE:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 
 from palestra.training.learner import pack_rows
-from palestra.training.rows import Row, micro_batches, to_row
+from palestra.training.rows import Row, micro_batches, to_row, weigh_equally
 from palestra.trajectory import Trajectory, Turn
 
 
@@ -57,3 +59,24 @@ def test_packed_rows_say_where_sampled_ids_are_predicted() -> None:
     assert packing.new == [7, 4]
     assert predicts.tolist() == [1, 4, 8]
     assert targets.tolist() == [2, 5, 2]
+
+
+@pytest.mark.parametrize(
+    ("unit", "weights"),
+    # Seven sampled tokens: turns of 4, 1 and 2 (mean 7/3), trajectories of 5 and 2 (mean 7/2).
+    [
+        (
+            "turn",
+            [7 / 12] * 4 + [7 / 3],
+        ),
+        ("trajectory", [7 / 10] * 5),
+    ],
+)
+def test_turns_or_trajectories_weigh_alike_and_the_total_stays(unit: Any, weights: list[float]) -> None:
+    two = Trajectory("Shop-v0", 0, 0, [turn([1], [2, 3, 4, 5], [0.0] * 4), turn([6], [7], [0.0])])
+    one = Trajectory("Shop-v0", 0, 0, [turn([1], [2, 3], [0.0] * 2)])
+    first, second = weigh_equally([to_row(two, np.ones(2)), to_row(one, np.ones(1))], unit)
+    assert first.advantages[first.sampled] == pytest.approx(weights)
+    assert second.advantages[second.sampled] == pytest.approx([7 / 6 if unit == "turn" else 7 / 4] * 2)
+    assert first.advantages.sum() + second.advantages.sum() == pytest.approx(7)
+    assert not first.advantages[~first.sampled].any()

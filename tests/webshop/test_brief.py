@@ -76,6 +76,16 @@ def test_a_product_and_the_instruction_are_shown_once(brief: Any) -> None:
     assert seen[2].startswith("chosen: ")
 
 
+def test_a_products_page_sets_its_price_beside_the_limit(brief: Any) -> None:
+    instruction, info = brief.reset(options={"goal": 3})
+    limit = f"{info['goal']['price_upper']:.2f}"
+    assert instruction.endswith(f"price lower than {limit} dollars")
+    brief.step("search[jacket]")
+    product, *_ = brief.step("click[1]")
+    assert product.endswith(f", limit ${limit}")
+    assert not brief.step("click[< prev]")[0].endswith(limit)
+
+
 def test_coming_back_to_the_results_says_which_were_opened_instead_of_listing_them_again(brief: Any) -> None:
     brief.reset(options={"goal": 3})
     listed, *_ = brief.step("search[jacket]")
