@@ -97,4 +97,5 @@ class Folder:
         if not path.is_relative_to(self.folder) or not path.is_file():
             await reply(send, "not found", "text/plain", 404)
             return
-        await reply(send, path.read_bytes(), mimetypes.guess_type(path.name)[0] or "application/octet-stream")
+        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        await reply(send, path.read_bytes(), f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
