@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from .inside.container import COMMITTED
-from .inside.jail import SPARE_PROCESSES
+from .inside.jail import BYTES_OF_INODE, SPARE_PROCESSES
 from .loader import BOOT, order
 from .protocol import DEFAULT_LIMITS, Limits, Result, RunStatus, SandboxFault, SandboxUnavailable
 from .session import RemoteSession
@@ -153,8 +153,10 @@ class DockerSandbox:
             return self._images[image]
 
     def _create(self, image: str, limits: Limits) -> Any:
-        options = f"size={limits.disk_bytes},mode=755,uid={_USER},gid={_USER},nosuid,nodev,exec"
-        memory = limits.memory_bytes + _SERVER_BYTES
+        inodes = limits.disk_bytes // BYTES_OF_INODE + 64
+        options = f"size={limits.disk_bytes},nr_inodes={inodes},mode=755,uid={_USER},gid={_USER},nosuid,nodev,exec"
+        # Of the three file systems in memory, none is to take what is the programs' or the server's.
+        memory = limits.memory_bytes + 3 * limits.disk_bytes + _SERVER_BYTES
         return self.client.containers.create(
             image,
             entrypoint=["python3", "-s", "-S", "-B", "-X", "utf8", "-c", BOOT],

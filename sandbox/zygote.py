@@ -50,8 +50,10 @@ class Zygote:
         except (TimeoutError, ConnectionResetError):
             ready = b""
         if ready != b"ready":
-            self.close()
-            raise ZygoteFailed(self.said())
+            self._end()
+            said = self.said()
+            self._said.close()
+            raise ZygoteFailed(said)
         ours.settimeout(None)
 
     @property
@@ -84,6 +86,10 @@ class Zygote:
 
     def close(self) -> None:
         """End it and every session; returns when they are gone."""
+        self._end()
+        self._said.close()
+
+    def _end(self) -> None:
         self._control.close()
         try:
             self._process.wait(10)

@@ -24,7 +24,8 @@ class Cgroup:
         self._unified = "unified" in folders
         for folder in folders.values():
             os.mkdir(name, dir_fd=folder)
-        memory, processes = str(limits["memory_bytes"]), str(limits["processes"] + spare)
+        # The kernel counts files in memory as memory: what they use is not to be missing for the programs.
+        memory, processes = str(limits["memory_bytes"] + limits["disk_bytes"]), str(limits["processes"] + spare)
         quota = str(round(limits["cpus"] * _PERIOD))
         if self._unified:
             settings = {"memory.max": memory, "memory.swap.max": "0", "pids.max": processes}

@@ -12,6 +12,8 @@ from .cgroup import Cgroup
 
 #: Processes of the sandbox itself that are counted beside a session's programs.
 SPARE_PROCESSES = 8
+#: For so many bytes of ``disk_bytes`` there may be one file.
+BYTES_OF_INODE = 4096
 
 
 @dataclass

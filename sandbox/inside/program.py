@@ -8,6 +8,7 @@ it.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import select
 import signal
@@ -55,7 +56,6 @@ class Program:
         cpu_s: float | None = None,
     ) -> None:
         self._jail = jail
-        self._began = time.monotonic()
         self._kills = jail.cgroup.killed() if jail.cgroup else 0
         their_stdin, self.stdin = os.pipe()
         self.stdout, their_stdout = os.pipe()
@@ -64,18 +64,31 @@ class Program:
         self._open = {self.stdin, self.stdout, self.stderr, self._status}
         theirs = {0: their_stdin, 1: their_stdout, 2: their_stderr}
         theirs |= {3 + index: descriptor for index, descriptor in enumerate(control)}
-        self.pid = linux.clone("pid", "mount", "ipc") if jail.namespaces else os.fork()
+        self.status: int | None = None  #: as of ``os.wait``; None while it lives, or if the sandbox is what broke
+        self.trouble = ""  #: why the sandbox could not begin it
+        self.exhausted = False  #: that was because the session's programs have used up what it may have
+        self.cpu_s = 0.0
+        self.peak = 0
+        self.pid = self._fork()
+        self.alive = self.pid >= 0
         if self.pid == 0:
             _guarded(lambda: _supervise(jail, body, theirs, their_status, cpu_s), their_status)
         for descriptor in (*theirs.values(), their_status):
             os.close(descriptor)
         for descriptor in self._open:
             os.set_blocking(descriptor, False)
-        self.alive = True
-        self.status: int | None = None  #: as of ``os.wait``; None while it lives, or if the sandbox is what broke
-        self.trouble = ""  #: why the sandbox could not begin it
-        self.cpu_s = 0.0
-        self.peak = 0
+
+    def _fork(self) -> int:
+        """The supervisor's process, 0 in that itself, or -1 if there cannot be one now."""
+        if self._jail.namespaces:
+            return linux.clone("pid", "mount", "ipc")
+        try:
+            return os.fork()
+        except OSError as error:
+            self._note(_report(error))
+            if not self.exhausted:
+                raise
+            return -1
 
     def attend(
         self,
@@ -170,13 +183,19 @@ class Program:
         """Whether the kernel has killed one of its processes for the memory of all."""
         return self._jail.cgroup is not None and self._jail.cgroup.killed() > self._kills
 
+    def _note(self, report: bytes) -> None:
+        number, _, text = report.decode("utf-8", "replace").partition(" ")
+        self.trouble, self.exhausted = text, int(number) in (errno.EAGAIN, errno.ENOMEM)
+
     def _reap(self) -> None:
+        if not self.alive:
+            return
         _, _, used = os.wait4(self.pid, 0)
         self.alive = False
         with contextlib.suppress(BlockingIOError):
             data = os.read(self._status, _STATUS.size + 1000)
             if data.startswith(_NOT_BEGUN):
-                self.trouble = data[_STATUS.size :].decode("utf-8", "replace")
+                self._note(data[_STATUS.size :])
             elif data:
                 self.status = _STATUS.unpack_from(data)[0]
         self.cpu_s = used.ru_utime + used.ru_stime
@@ -280,9 +299,9 @@ def _end_all() -> NoReturn:
                 for pid in below:
                     with contextlib.suppress(ProcessLookupError):
                         os.kill(pid, number)
-            with contextlib.suppress(ChildProcessError):
-                while os.waitpid(-1, os.WNOHANG)[0]:
-                    pass
+        with contextlib.suppress(ChildProcessError):
+            while True:
+                os.wait()
     os._exit(0)
 
 
@@ -293,10 +312,14 @@ def _guarded(call: Callable[[], object], report: int, ends: bool = True) -> None
     except BaseException as error:  # noqa: BLE001
         ends = True
         with contextlib.suppress(OSError):
-            os.write(report, _NOT_BEGUN + f"{type(error).__name__}: {error}".encode()[:1000])
+            os.write(report, _NOT_BEGUN + _report(error))
     finally:
         if ends:
             os._exit(70)
+
+
+def _report(error: BaseException) -> bytes:
+    return f"{getattr(error, 'errno', None) or 0} {type(error).__name__}: {error}".encode()[:1000]
 
 
 def _read(descriptor: int, data: bytearray, limit: int = _PIECE) -> bool:

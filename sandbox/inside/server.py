@@ -252,6 +252,8 @@ def _result(
         status, reason = _BEYOND[ending.why], f"its limit of {ending.why}"
     elif code != 0 and program.ran_out_of_memory():
         status = "memory"
+    elif code is None and program.exhausted:
+        status, reason = "killed", f"other programs have used up what there is: {program.trouble}"
     elif code is None:
         status, reason = "fault", program.trouble or "the program's supervisor was killed"
     elif code == 0:

@@ -18,7 +18,7 @@ from typing import Any
 
 from . import linux, seccomp, wire
 from .cgroup import Cgroup
-from .jail import SPARE_PROCESSES, Jail
+from .jail import BYTES_OF_INODE, SPARE_PROCESSES, Jail
 from .server import Server
 
 _PROGRAM_USER = 1000
@@ -167,7 +167,8 @@ def _furnish(limits: dict[str, Any]) -> None:
         with open(f"/proc/self/{name}", "w") as file:
             file.write(text)
     flags = linux.NOSUID | linux.NODEV
-    linux.mount("scratch", _SCRATCH, "tmpfs", flags, f"size={limits['disk_bytes']},mode=755")
+    inodes = limits["disk_bytes"] // BYTES_OF_INODE + 64
+    linux.mount("scratch", _SCRATCH, "tmpfs", flags, f"size={limits['disk_bytes']},nr_inodes={inodes},mode=755")
     for path in (_WORK, _TEMPORARY, _SHARED):
         below = f"{_SCRATCH}/{os.path.basename(path)}"
         os.mkdir(below)
