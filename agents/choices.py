@@ -40,6 +40,10 @@ class Choices:
         """
         return self._next[prefix]
 
+    def branches(self) -> list[tuple[int, ...]]:
+        """The prefixes after which there is a choice."""
+        return [prefix for prefix, tokens in self._next.items() if len(tokens) > 1]
+
 
 def allowed_ids(replies: Sequence[np.ndarray], chosen: np.ndarray) -> list[np.ndarray]:
     """The ids that each token of the reply ``chosen`` [a], one of ``replies``, was drawn from: an array for each."""

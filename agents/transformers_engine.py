@@ -65,6 +65,39 @@ class _Sequence:
         return None if self.choices is None else self.choices.after(tuple(self.ids[self.start : self.length].tolist()))
 
 
+class _Beginnings:
+    """The first ids of all live contexts side by side, so that one is compared with all of them at once."""
+
+    width = 64
+
+    def __init__(self, sequences: list[_Sequence]) -> None:
+        self.sequences = sequences
+        self.place = {id(sequence): number for number, sequence in enumerate(sequences)}
+        self._heads: np.ndarray | None = None
+
+    def shared_with(self, sequence: _Sequence) -> np.ndarray:
+        """How many leading ids each context shares with that of ``sequence``, [sequences]."""
+        if self._heads is None:
+            self._heads = np.full((len(self.sequences), self.width), -1, np.int32)
+            for row, each in zip(self._heads, self.sequences, strict=True):
+                length = min(each.length, self.width)
+                row[:length] = each.ids[:length]
+        width = min(sequence.length, self.width)
+        same = self._heads[:, :width] == sequence.ids[:width]
+        common = np.where(same.all(1), width, same.argmin(1))
+        if width == self.width:
+            for number in np.flatnonzero(common == width).tolist():
+                common[number] = _common(sequence, self.sequences[number])
+        return common
+
+
+def _common(one: _Sequence, other: _Sequence) -> int:
+    """How many leading ids two contexts share."""
+    length = min(one.length, other.length)
+    differs = one.ids[:length] != other.ids[:length]
+    return int(differs.argmax()) if differs.any() else length
+
+
 class TransformersEngine:
     """Sampling from a packed ``transformers`` model (see :func:`palestra.agents.packed.load_model`).
 
@@ -163,8 +196,9 @@ class TransformersEngine:
                 raise RuntimeError(f"all {self._cache.slots} slots hold live sessions; release one, or make more slots")
             return finished
         ready: list[_Sequence] = []
+        beginnings = _Beginnings(list(self._live.values()))
         for sequence in batch:
-            if self._share_prefix(sequence, ready):
+            if self._share_prefix(sequence, ready, beginnings):
                 ready.append(sequence)
         ready.sort(key=lambda sequence: len(sequence.pending) > 1)
         new = [len(sequence.pending) for sequence in ready]
@@ -219,7 +253,7 @@ class TransformersEngine:
             batch.append(sequence)
         return batch
 
-    def _share_prefix(self, sequence: _Sequence, ready: list[_Sequence]) -> bool:
+    def _share_prefix(self, sequence: _Sequence, ready: list[_Sequence], beginnings: _Beginnings) -> bool:
         """Copy the longest cached beginning that ``sequence`` shares with a live session.
 
         False if it should wait a step, because one of those that are ``ready`` for this one will have computed more of
@@ -227,12 +261,12 @@ class TransformersEngine:
         """
         if sequence.cached or sequence.length < _SHORTEST_FORK:
             return True
+        common = beginnings.shared_with(sequence)
         donor, shared = None, _SHORTEST_FORK - 1
-        for other in self._live.values():
-            common = min(self._common(sequence, other), other.cached) if other.cached else 0
-            if common > shared and other is not sequence:
-                donor, shared = other, common
-        if any(len(other.pending) > 1 and self._common(sequence, other) > shared for other in ready):
+        for other, length in zip(beginnings.sequences, common.tolist(), strict=True):
+            if min(length, other.cached) > shared and other is not sequence:
+                donor, shared = other, min(length, other.cached)
+        if any(len(other.pending) > 1 and common[beginnings.place[id(other)]] > shared for other in ready):
             return False
         if donor is not None:
             # The last token is always computed, because its hidden state gives the next one.
@@ -240,13 +274,6 @@ class TransformersEngine:
             self._cache.fork(donor.slot, sequence.slot, shared)
             sequence.cached = shared
         return True
-
-    @staticmethod
-    def _common(one: _Sequence, other: _Sequence) -> int:
-        """How many leading ids two contexts share."""
-        length = min(one.length, other.length)
-        differs = one.ids[:length] != other.ids[:length]
-        return int(differs.argmax()) if differs.any() else length
 
     def _sample(self, scores: torch.Tensor, sequences: list[_Sequence]) -> tuple[list[int], list[float]]:
         """Draw a token for each row of ``scores`` [n, vocabulary]; the tokens and their log-probabilities."""

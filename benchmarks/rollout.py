@@ -53,6 +53,7 @@ from transformers.utils.logging import disable_progress_bar
 from palestra.agents.engine import Sampling
 from palestra.agents.packed import load_model
 from palestra.agents.parser import TextParser
+from palestra.agents.players import Speaker
 from palestra.agents.renderer import Renderer
 from palestra.agents.small import build_model, train_tokenizer
 from palestra.agents.transformers_engine import TransformersEngine
@@ -209,9 +210,9 @@ class Palestra:
         self.size = group_size
         self.sampling = Sampling(MAX_TOKENS, stop_ids=renderer.stop_ids)
         self.engine = TransformersEngine(model, tokenizer, slots=groups * group_size)
-        parser = TextParser(tokenizer, renderer.stop_ids)
+        policy = Speaker(self.engine, renderer, TextParser(tokenizer, renderer.stop_ids))
         self.rollout = Rollout(
-            lambda: Walk(turns), self.engine, renderer, parser, concurrency=groups * group_size, max_turns=turns
+            lambda: Walk(turns), {"policy": policy}, concurrency=groups * group_size, max_turns=turns
         )
         self.learner = Learner(model, Optimizer(learning_rate=LEARNING_RATE), Objective(), total_steps=1)
 

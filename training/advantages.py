@@ -2,7 +2,8 @@
 
 An estimator is a registered function from :class:`Scored`, what is known of a group's scored trajectories, to their
 advantages, an array [turns] for each.  Every token that was sampled in a turn gets that turn's advantage.  Constants
-of an estimator are keyword arguments with defaults, which recipes set as ``advantage_options``.
+of an estimator are keyword arguments with defaults, which recipes set as ``advantage_options``.  One that remembers is
+a class, :class:`Remembering`, whose instances are such functions; the constants are its constructor's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 
@@ -50,15 +51,31 @@ class Scored:
 
 Advantage = Callable[[Scored], list[np.ndarray]]
 
-ADVANTAGES: dict[str, Callable[..., list[np.ndarray]]] = {}
+
+@runtime_checkable
+class Remembering(Protocol):
+    """An estimator with a memory, which checkpoints keep."""
+
+    def __call__(self, scored: Scored) -> list[np.ndarray]: ...
+
+    def snapshot(self) -> dict[str, Any]:
+        """What it remembers, as values for JSON."""
+        ...
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from a :meth:`snapshot`."""
+        ...
 
 
-def register_advantage(
-    name: str,
-) -> Callable[[Callable[..., list[np.ndarray]]], Callable[..., list[np.ndarray]]]:
+Estimator = TypeVar("Estimator", bound=Callable[..., Any])
+
+ADVANTAGES: dict[str, Callable[..., Any]] = {}
+
+
+def register_advantage(name: str) -> Callable[[Estimator], Estimator]:
     """Make an estimator available to recipes under ``name``."""
 
-    def register(function: Callable[..., list[np.ndarray]]) -> Callable[..., list[np.ndarray]]:
+    def register(function: Estimator) -> Estimator:
         if name in ADVANTAGES:
             raise ValueError(f"an advantage named {name!r} is registered already")
         ADVANTAGES[name] = function
@@ -69,13 +86,15 @@ def register_advantage(
 
 def estimator(name: str, options: Mapping[str, Any]) -> Advantage:
     """The estimator registered as ``name`` with some of its constants set; ValueError for one that it does not have."""
-    function = ADVANTAGES[name]
-    known = list(inspect.signature(function).parameters)[1:]
+    made = ADVANTAGES[name]
+    parameters = list(inspect.signature(made).parameters)
+    known = parameters if isinstance(made, type) else parameters[1:]
     unknown = sorted(set(options) - set(known))
     if unknown:
         has = ", ".join(known) or "none"
         raise ValueError(f"the advantage {name} has no option {', '.join(unknown)}; it has {has}")
-    return partial(function, **options)
+    advantage: Advantage = made(**options) if isinstance(made, type) else partial(made, **options)
+    return advantage
 
 
 @register_advantage("grpo")
@@ -159,6 +178,40 @@ def multi_critic(scored: Scored) -> list[np.ndarray]:
     returns = np.stack([terms.sum(axis=0) for terms in scored.terms])  # [trajectories, terms]
     columns = [_standardised(column) for column in returns.T]
     return _spread(np.stack(columns, axis=1) @ scored.weights, scored)
+
+
+@register_advantage("role_baseline")
+class RoleBaseline:
+    """A = R - b, with a running mean b of the returns of each environment and role (SPIRAL, arXiv:2506.24119).
+
+    b <- decay b + (1 - decay) R after each trajectory, from 0.  An advantage is taken before its own group changes b,
+    so that it is no part of its own baseline.  In a game some roles win more often; a baseline shared by all of them
+    would punish whoever sits there.
+    """
+
+    def __init__(self, decay: float = 0.95) -> None:
+        if not 0 <= decay < 1:
+            raise ValueError(f"decay must be in [0, 1), not {decay}")
+        self.decay = decay
+        self.baselines: dict[str, float] = {}
+
+    def __call__(self, scored: Scored) -> list[np.ndarray]:
+        """The advantages of a group, which is of one role."""
+        first = scored.trajectories[0]
+        key = f"{first.env_id}/{first.role}"
+        before = baseline = self.baselines.get(key, 0.0)
+        for value in scored.returns:
+            baseline = self.decay * baseline + (1 - self.decay) * float(value)
+        self.baselines[key] = baseline
+        return _spread(scored.returns - before, scored)
+
+    def snapshot(self) -> dict[str, float]:
+        """The baselines."""
+        return dict(self.baselines)
+
+    def restore(self, state: Mapping[str, float]) -> None:
+        """Go on from a :meth:`snapshot`."""
+        self.baselines = dict(state)
 
 
 def modulated(

@@ -44,10 +44,11 @@ class Objective:
     loss: str = "clipped"
     """Policy loss: one of palestra.training.losses.LOSSES."""
     clip: Clip = field(default_factory=Clip)
-    weighting: Literal["token", "trajectory"] = "token"
-    """What weighs the same in the loss: every sampled token of a batch, or every trajectory whatever its length.
+    weighting: Literal["token", "turn", "trajectory"] = "token"
+    """What weighs the same in the loss: every sampled token of a batch, or every turn or trajectory whatever its length.
 
-    Where failing makes episodes long, weighing tokens pushes all that is done in long episodes down.
+    Where failing makes episodes long, weighing tokens pushes all that is done in long episodes down.  Where some turns
+    are long whose words hardly matter, such as queries, weighing turns lets the others be heard.
     """
     epochs: int = 1
     """Passes over each batch."""
@@ -57,6 +58,8 @@ class Objective:
     """Weight of the divergence from the reference model (the weights that training began with)."""
     entropy: float = 0.0
     """Weight of an entropy bonus."""
+    anneal: float = 1.0
+    """Share of the weights kl and entropy that is left at the end, after a decay by the same factor at each step."""
     max_batch_tokens: int = 8192
     """Most ids in one forward, which bounds memory and changes nothing else."""
 
@@ -87,6 +90,8 @@ class WarmStart:
 
     demonstrations: int = 0
     """Episodes that the oracle shows, on training tasks; 0 starts from the model as it is."""
+    teacher: str = "optimal"
+    """In self-play, whose games are shown: a player that the game brings along, random or optimal."""
     excerpt_epochs: int = 0
     """Passes over excerpts before: a first turn with as many of the last ones as make few tokens.  A short context
     teaches to copy from it at small cost."""
@@ -124,6 +129,10 @@ class RolloutSettings:
     """Seconds that an environment may take for one reset or step."""
     lockstep: bool = True
     """Wait for every environment before the next forward; needed for bit-identical runs."""
+    context: Literal["episode", "turn"] = "episode"
+    """What the model reads: the episode so far, or each turn's observation alone."""
+    actions: Literal["any", "legal"] = "any"
+    """Whether the model may write anything, or chooses among the legal actions that the environment names."""
 
 
 @dataclass(frozen=True)
@@ -140,6 +149,33 @@ class Evaluation:
     """Of the sampling; 0 takes the most likely token."""
     baselines: bool = True
     """Also play a random agent and the environment's oracle, for the report."""
+    opponent: str = "random"
+    """In self-play, who takes the other roles: a player that the game brings along, random or optimal."""
+    exploitability: bool = False
+    """In self-play of a small game, measure exactly what a best response gains."""
+
+
+@dataclass(frozen=True)
+class Opponents:
+    """Whom the policy meets in self-play."""
+
+    matching: Literal["latest", "past", "prioritised", "league"] = "latest"
+    """Itself; or, in the rest of the games, a member of the pool: any, one that it loses to, or that and an exploiter,
+    which learns to beat it."""
+    share: float = 0.5
+    """Share of the games, of those that are not against an exploiter, that the policy plays against itself."""
+    snapshot_every: int = 20
+    """Steps after which the policy, as it is then, joins the pool."""
+    pool: int = 8
+    """How many of its past selves may be met: the last ones."""
+    scripts: list[str] = field(default_factory=list)
+    """Players that are in the pool from the start: those that the game brings along, random, optimal."""
+    roles: dict[str, Any] = field(default_factory=dict)
+    """Who always takes a role, which then is not trained: a script, or start, the policy that training began with."""
+    policies: Literal["shared", "per_role"] = "shared"
+    """One policy for all roles, or one for each."""
+    rating_games: int = 32
+    """Games of each new member of the pool against each other one, for the payoff matrix and the ratings."""
 
 
 @dataclass(frozen=True)
@@ -163,6 +199,9 @@ class Config:
     """The system message: the environment's guide, or none."""
     parser: Literal["text", "tagged"] = "text"
     """The action is the whole reply, or what it puts between <action> and </action>."""
+    self_play: bool = False
+    """The environment is one for several agents, and the policy takes all roles, or meets opponents in them."""
+    opponents: Opponents = field(default_factory=Opponents)
     steps: int = 100
     """Reinforcement-learning steps."""
     seed: int = 0

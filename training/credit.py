@@ -19,12 +19,13 @@ def group(trajectories: Sequence[Trajectory], size: int) -> list[Group]:
 
 
 def assign(
-    groups: Sequence[Group], reward: Reward, advantage: Advantage, step: int
+    groups: Sequence[Group], reward: Reward, advantage: Advantage, step: int, regularised: bool = False
 ) -> tuple[list[Row], dict[str, float]]:
     """The rows that teach something, and what the step's episodes were like.
 
     Episodes without an outcome are left out of rewards, baselines and rows.  So are groups in which every advantage is
-    0: their gradient is 0, and dropping them keeps them out of the loss's denominator.
+    0: their gradient is 0, unless the loss is ``regularised`` by more than advantages, and dropping them keeps them out
+    of its denominator.
     """
     rows: list[Row] = []
     returns: list[float] = []
@@ -41,8 +42,9 @@ def assign(
         for trajectory in played:
             for name, turns in trajectory.rewards.items():
                 parts.setdefault(name, []).append(float(turns.sum()))
-        if any(value.any() for value in advantages):
-            mixed += 1
+        taught = any(value.any() for value in advantages)
+        mixed += taught
+        if taught or regularised:
             rows += [
                 row for trajectory, value in zip(played, advantages, strict=True) for row in to_rows(trajectory, value)
             ]

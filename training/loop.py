@@ -6,7 +6,7 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -14,27 +14,31 @@ from typing import Any
 
 import numpy as np
 import torch
+from transformers import PreTrainedModel
 
 from ..agents.packed import load_model
-from ..agents.scripted import OracleAgent, RandomAgent, play
-from ..envs.abilities import Solvable
 from ..rewards import Reward, parse_reward
 from ..rewards.intrinsic import Learning, learning_in
+from ..trajectory import Group
 from ..trajectory_io import write_trajectories
 from . import checkpoint, recipe, warm_start
-from .advantages import ADVANTAGES, Advantage, estimator
+from .advantages import ADVANTAGES, Advantage, Remembering, estimator
 from .config import Config
-from .credit import assign, group
+from .credit import assign
+from .drivers import Alone, Driver
 from .evaluation import Result, summarise
 from .learner import Learner
 from .losses import LOSSES
 from .metrics import Metrics, read_lines, rewrite
 from .report import EPISODES, EVALUATIONS, write_report
+from .self_play import SelfPlay
 from .setup import Setup, device_of, prepare
 
 TRAJECTORIES = "trajectories"
 REFERENCE = "reference"
 """Folder of the weights that reinforcement learning began with, kept where a KL penalty needs them."""
+OTHERS = "others"
+"""Where a checkpoint's ``trainer`` has the policies beside the first."""
 
 
 def train(config: Config) -> None:
@@ -56,7 +60,8 @@ def train(config: Config) -> None:
     setup = prepare(config, str(saved) if saved else None)
     try:
         with _deferred_interrupt() as interrupted:
-            _train(config, setup, reward, advantage, saved, step, interrupted)
+            driver = SelfPlay(config, setup) if config.self_play else Alone(config, setup)
+            _train(config, setup, driver, reward, advantage, saved, step, interrupted)
     finally:
         setup.close()
     if interrupted.is_set():
@@ -66,6 +71,7 @@ def train(config: Config) -> None:
 def _train(
     config: Config,
     setup: Setup,
+    driver: Driver,
     reward: Reward,
     advantage: Advantage,
     saved: Path | None,
@@ -80,37 +86,79 @@ def _train(
         kept = -1 if step is None else step
         rewrite(run / EVALUATIONS, [row for row in read_lines(run / EVALUATIONS) if row["step"] <= kept])
         if step is None:
-            _warm_start(config, setup, metrics, interrupted)
-            _baselines(config, setup, metrics)
-            _evaluate(config, setup, metrics, 0)
-        learner, learning = _learner(config, setup, saved), _learning(reward, saved)
+            _warm_start(config, setup, driver, metrics, interrupted)
+            driver.begin()
+            _baselines(config, driver, metrics)
+            before = _evaluate(config, setup, driver, metrics, 0)
+            if config.self_play:
+                metrics.log(0, before)
+        learners = {name: _learner(config, name, model, saved) for name, model in setup.models.items()}
+        memory = _Memory(driver, advantage, learning_in(reward), saved)
         if step is None:
             step = 0
-            _save(config, setup, learner, learning, step)
-        setup.engine.load([], step)
+            _save(config, setup, learners, memory, step)
+        setup.publish(step)
         while step < config.steps and not interrupted.is_set():
             began = time.monotonic()
-            jobs = setup.tasks.training(step, config.rollout.groups, config.rollout.group_size)
-            episodes = setup.rollout.collect(jobs, setup.sampling(config, config.rollout.temperature))
+            episodes = setup.rollout.collect(driver.jobs(step), setup.sampling(config, config.rollout.temperature))
             rolled_out = time.monotonic()
-            groups = group(episodes, config.rollout.group_size)
-            rows, values = assign(groups, reward, advantage, step)
-            for each in learning:
-                for members in groups:
-                    each.update(members)
-            learned = learner.update(rows, np.random.default_rng((config.seed, step)))
-            values |= {f"train/{name}": value for name, value in learned.items()}
+            values: dict[str, float] = {}
+            for name, groups in driver.groups(episodes).items():
+                rows, described = assign(groups, reward, advantage, step, _regularised(config))
+                learned = learners[name].update(rows, np.random.default_rng((config.seed, step)))
+                described |= {f"train/{key}": value for key, value in learned.items()}
+                values |= described if len(learners) == 1 else {f"{name}/{key}": described[key] for key in described}
+                memory.learn(groups)
             step += 1
-            setup.engine.load([], step)
+            setup.publish(step)
+            values |= driver.after(step, episodes)
             values |= {"time/rollout": rolled_out - began, "time/step": time.monotonic() - began}
             if config.keep_trajectories and step % config.keep_trajectories == 0:
                 write_trajectories(run / TRAJECTORIES / f"step-{step:06d}.jsonl", episodes)
             if step % config.evaluation.every == 0 or step == config.steps:
-                values |= _evaluate(config, setup, metrics, step)
+                values |= _evaluate(config, setup, driver, metrics, step)
             metrics.log(step, values)
             if step % config.checkpoint_every == 0 or step == config.steps or interrupted.is_set():
-                _save(config, setup, learner, learning, step)
+                _save(config, setup, learners, memory, step)
         metrics.say(f"report: {write_report(run)}")
+
+
+def _regularised(config: Config) -> bool:
+    """Whether even episodes that are no better than others have a gradient."""
+    return config.self_play and bool(config.objective.entropy or config.objective.kl)
+
+
+class _Memory:
+    """What is remembered beside the policies: by the driver, the advantage, and what in the reward learns."""
+
+    def __init__(self, driver: Driver, advantage: Advantage, learning: list[Learning], saved: Path | None) -> None:
+        self._driver = driver
+        self._advantage = advantage if isinstance(advantage, Remembering) else None
+        self._learning = learning
+        if saved is not None:
+            _, state = checkpoint.load(saved)
+            driver.restore(state.get("driver", {}))
+            if self._advantage is not None:
+                self._advantage.restore(state["advantage"])
+            for each, kept in zip(learning, state.get("reward", []), strict=True):
+                each.restore(kept)
+
+    def learn(self, groups: Sequence[Group]) -> None:
+        """Let what in the reward learns see the groups of a step."""
+        for each in self._learning:
+            for members in groups:
+                each.update(members)
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps, as values for JSON."""
+        state: dict[str, Any] = {}
+        if kept := self._driver.snapshot():
+            state["driver"] = kept
+        if self._advantage is not None:
+            state["advantage"] = self._advantage.snapshot()
+        if self._learning:
+            state["reward"] = [each.snapshot() for each in self._learning]
+        return state
 
 
 def _named(known: Mapping[str, Any], key: str, name: str) -> Any:
@@ -143,38 +191,37 @@ def _step_of(saved: Path | None) -> int | None:
     return None if saved is None else int(checkpoint.load(saved)[1]["step"])
 
 
-def _learner(config: Config, setup: Setup, saved: Path | None) -> Learner:
+def _learner(config: Config, name: str, model: PreTrainedModel, saved: Path | None) -> Learner:
+    """The learner of a policy, as the checkpoint left it."""
     reference = None
     if config.objective.kl:
-        folder = Path(config.run) / REFERENCE
+        folder = Path(config.run) / REFERENCE / name
         with checkpoint.no_progress_bar():
             if saved is None:
-                setup.model.save_pretrained(folder)
+                model.save_pretrained(folder)
             reference = load_model(str(folder), device_of(config), getattr(torch, config.dtype)).requires_grad_(False)
     updates = config.steps * config.objective.epochs * config.objective.minibatches
-    temperature = config.rollout.temperature
-    learner = Learner(setup.model, config.optimizer, config.objective, updates, reference, temperature)
+    learner = Learner(model, config.optimizer, config.objective, updates, reference, config.rollout.temperature)
     if saved is not None:
-        learner.restore(checkpoint.load(saved)[0])
+        kept, _ = checkpoint.load(saved)
+        others = kept.pop(OTHERS, {})
+        if name in others:
+            model.load_state_dict(others[name]["weights"])
+        learner.restore(others.get(name, kept))
     return learner
 
 
-def _learning(reward: Reward, saved: Path | None) -> list[Learning]:
-    """What in the reward learns from the episodes, as the checkpoint left it."""
-    learning = learning_in(reward)
-    if learning and saved is not None:
-        for each, state in zip(learning, checkpoint.load(saved)[1]["reward"], strict=True):
-            each.restore(state)
-    return learning
+def _save(config: Config, setup: Setup, learners: Mapping[str, Learner], memory: _Memory, step: int) -> None:
+    """The first policy is the checkpoint's model; any others are beside its optimiser."""
+    (_, first), *others = learners.items()
+    trainer = first.state()
+    if others:
+        trainer[OTHERS] = {name: {"weights": each.model.state_dict(), **each.state()} for name, each in others}
+    checkpoint.save(config.run, step, setup.model, setup.tokenizer, trainer, memory.state())
 
 
-def _save(config: Config, setup: Setup, learner: Learner, learning: list[Learning], step: int) -> None:
-    state = {"reward": [each.snapshot() for each in learning]} if learning else {}
-    checkpoint.save(config.run, step, setup.model, setup.tokenizer, learner.state(), state)
-
-
-def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: threading.Event) -> None:
-    """Clone the oracle's behaviour, if the config asks for demonstrations.
+def _warm_start(config: Config, setup: Setup, driver: Driver, metrics: Metrics, interrupted: threading.Event) -> None:
+    """Clone what the driver has shown, if the config asks for demonstrations; every policy begins with the result.
 
     Raises:
         KeyboardInterrupt: after Ctrl-C; nothing is saved yet.
@@ -182,10 +229,7 @@ def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: thr
     settings = config.warm_start
     if not settings.demonstrations:
         return
-    if not isinstance(setup.env.unwrapped, Solvable):
-        raise recipe.RecipeError(f"{config.env} has no oracle() to learn from: set warm_start.demonstrations to 0")
-    jobs = setup.tasks.shown(settings.demonstrations)
-    shown = warm_start.demonstrate(setup.env, jobs, settings.disturbance)
+    shown = driver.demonstrations()
     planned = warm_start.batches(shown, setup.renderer, settings, np.random.default_rng((config.seed, 2**32)))
     total = len(planned)
     objective = replace(config.objective, kl=0.0)
@@ -199,31 +243,30 @@ def _warm_start(config: Config, setup: Setup, metrics: Metrics, interrupted: thr
             metrics.say(f"warm start: step {number + 1} of {total}, cross-entropy {loss:.3f}")
 
     warm_start.imitate(learner, planned, settings.context_weight, on_step)
+    for model in setup.models.values():
+        model.load_state_dict(setup.model.state_dict())
 
 
-def _baselines(config: Config, setup: Setup, metrics: Metrics) -> None:
-    """Play a random agent and the oracle on the held-out tasks, for comparison."""
-    if not config.evaluation.baselines:
-        return
-    jobs = setup.tasks.held_out(config.evaluation.split, config.evaluation.tasks)
-    agents: dict[str, Any] = {"random": RandomAgent(config.seed)}
-    if isinstance(setup.env.unwrapped, Solvable):
-        agents["oracle"] = OracleAgent()
-    for name, agent in agents.items():
-        turns = config.rollout.max_turns
-        episodes = [play(setup.env, agent, seed=job.seed, options=job.options, max_turns=turns) for job in jobs]
-        _record(config, metrics, summarise(name, 0, config.evaluation.split, episodes))
+def _baselines(config: Config, driver: Driver, metrics: Metrics) -> None:
+    """Have others play the held-out tasks, for comparison."""
+    if config.evaluation.baselines:
+        for name, episodes in driver.baselines():
+            _record(config, metrics, summarise(name, 0, config.evaluation.split, episodes))
 
 
-def _evaluate(config: Config, setup: Setup, metrics: Metrics, step: int) -> dict[str, float]:
+def _evaluate(config: Config, setup: Setup, driver: Driver, metrics: Metrics, step: int) -> dict[str, float]:
     """Play the policy on the held-out tasks; what the step's metrics should say of it."""
-    setup.engine.load([], step)
-    jobs = setup.tasks.held_out(config.evaluation.split, config.evaluation.tasks)
-    episodes = setup.rollout.collect(jobs, setup.sampling(config, config.evaluation.temperature))
+    setup.publish(step)
+    episodes = driver.evaluation()
     result = summarise("policy", step, config.evaluation.split, episodes)
     _record(config, metrics, result)
     write_trajectories(Path(config.run) / EPISODES, episodes)
-    return {"evaluation/success": result.success, "evaluation/score": result.score, "evaluation/turns": result.turns}
+    measured = {
+        "evaluation/success": result.success,
+        "evaluation/score": result.score,
+        "evaluation/turns": result.turns,
+    }
+    return measured | driver.measures()
 
 
 def _record(config: Config, metrics: Metrics, result: Result) -> None:

@@ -92,6 +92,7 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
         parsed.config,
         env_options=base.env_options | parsed.config.env_options,
         advantage_options=base.advantage_options | parsed.config.advantage_options,
+        opponents=replace(parsed.config.opponents, roles=base.opponents.roles | parsed.config.opponents.roles),
     )
     if config.run == AUTO:
         config = replace(config, run=str(latest_run() if config.resume else next_run(config.env)))
@@ -200,7 +201,8 @@ def _defaults(arguments: Sequence[str] | None) -> Config:
     flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     for name in ("recipe", "env", "model", "run"):
         flags.add_argument(f"--{name}", default=getattr(Config, name, None))
-    flags.add_argument("--resume", action=argparse.BooleanOptionalAction)
+    for name in ("--resume", "--self-play"):
+        flags.add_argument(name, action=argparse.BooleanOptionalAction)
     chosen, _ = flags.parse_known_args(arguments)
     if chosen.recipe is not None:
         return load(find(chosen.recipe))
@@ -209,7 +211,18 @@ def _defaults(arguments: Sequence[str] | None) -> Config:
         return replace(_saved(run), run=run)
     if chosen.model is not None:
         return Config()
+    if chosen.self_play:
+        return load(_for_self_play(chosen.env))
     return load(find("webshop" if chosen.env == Config.env else "small"))
+
+
+def _for_self_play(env: str) -> Path:
+    """The first recipe of self-play in this environment that comes with the package, or the one for any."""
+    for path in sorted((PACKAGE / "recipes").glob("*.toml")):
+        shipped = load(path)
+        if shipped.self_play and shipped.env == env:
+            return path
+    return find("self-play")
 
 
 def _saved(run: str) -> Config:
@@ -257,7 +270,14 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
     return value
 
 
-_TOML_NAMES = {bool: "true or false", int: "an integer", float: "a number", str: "a string", dict: "a table"}
+_TOML_NAMES = {
+    bool: "true or false",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    dict: "a table",
+    list: "an array",
+}
 
 
 def _options_flag() -> tyro.constructors.PrimitiveConstructorSpec[dict[str, Any]]:

@@ -16,8 +16,7 @@ from typing import Any, Literal
 import numpy as np
 
 from ..agents.engine import Completion, Engine, Request, Sampling
-from ..agents.parser import Parser
-from ..agents.renderer import Renderer
+from ..agents.players import Script, Speaker
 from ..envs.abilities import EnvironmentFault
 from ..sandbox.lane import Lane
 from ..trajectory import Observation, Status, Trajectory, Turn
@@ -50,35 +49,36 @@ class Job:
         return None if self.task is None else {"task": self.task, "split": self.split}
 
 
-@dataclass(frozen=True, slots=True)
-class Speaker:
-    """A player that is a language model: what is read becomes tokens, what is sampled an action."""
-
-    engine: Engine
-    renderer: Renderer
-    parser: Parser
-
-
-Script = Callable[[Observation, Mapping[str, Any], np.random.Generator], Any]
-"""A player that is a function of the observation, ``info`` and a generator: a script, or a person who is asked."""
+_Answer = tuple[dict[str, News], dict[str, Any]]
+"""What the roles learn, and what scripts do next."""
 
 
 class _Seat:
-    """A lane and its environment, which only the lane's own thread touches."""
+    """A lane and its environment, which only the lane's own thread touches; scripts act there, too."""
 
     def __init__(self, number: int, make_env: Callable[[], Any]) -> None:
         self.lane = Lane(f"environment-{number}")
         self._make_env = make_env
         self._table: Table | None = None
 
-    def reset(self, job: Job) -> dict[str, News]:
+    def reset(self, job: Job, scripts: Mapping[str, tuple[Script, np.random.Generator]]) -> _Answer:
         if self._table is None:
             self._table = as_table(self._make_env())
-        return self._table.reset(job.seed, job.options)
+        self._scripts = scripts
+        return self._answered(self._table.reset(job.seed, job.options))
 
-    def step(self, actions: Mapping[str, Any]) -> dict[str, News]:
+    def step(self, actions: Mapping[str, Any]) -> _Answer:
         assert self._table is not None
-        return self._table.step(actions)
+        return self._answered(self._table.step(actions))
+
+    def _answered(self, news: dict[str, News]) -> _Answer:
+        assert self._table is not None
+        scripted = {}
+        for role, item in news.items():
+            if item.acts and role in self._scripts:
+                script, np_random = self._scripts[role]
+                scripted[role] = script(self._table.env, role, item.observation, item.info, np_random)
+        return news, scripted
 
     def leave(self) -> None:
         """Close the environment and end the lane after the call under way; does not wait."""
@@ -126,6 +126,7 @@ class _Episode:
     parts: dict[str, _Part]
     seat: int
     sampling: Sampling
+    scripts: dict[str, tuple[Script, np.random.Generator]]
     asked: set[str] = field(default_factory=set)
     answers: dict[str, Any] = field(default_factory=dict)
     call: Future[Any] | None = None
@@ -138,7 +139,7 @@ class Rollout:
     Args:
         make_env: makes an environment with text observations and actions, Gymnasium's or PettingZoo's; called in the
             thread that it will live in.
-        engine, renderer, parser: the policy's.
+        players: who may take a role, by name; more may be added to the attribute.
         concurrency: episodes alive at once.
         max_turns: an episode in which somebody has acted so often and should again is truncated.
         timeout: seconds that an environment may take for a reset or a step.
@@ -148,19 +149,14 @@ class Rollout:
         context: what a language model reads: the ``"episode"`` so far, or this ``"turn"``'s observation alone.
         actions: ``"legal"`` has language models choose among ``info["legal_actions"]`` wherever there are any.
 
-    Attributes:
-        players: who may take a role, by name; others than the policy may be added.
-
     Raises:
-        ValueError: the engine does not give log-probabilities, or cannot choose among legal actions.
+        ValueError: the policy's engine does not give log-probabilities, or an engine cannot choose among legal actions.
     """
 
     def __init__(
         self,
         make_env: Callable[[], Any],
-        engine: Engine,
-        renderer: Renderer,
-        parser: Parser,
+        players: Mapping[str, Speaker | Script],
         concurrency: int = 64,
         max_turns: int = 30,
         timeout: float = 60.0,
@@ -169,14 +165,15 @@ class Rollout:
         context: Literal["episode", "turn"] = "episode",
         actions: Literal["any", "legal"] = "any",
     ) -> None:
-        if not engine.capabilities.logprobs:
+        speakers = [player for player in players.values() if isinstance(player, Speaker)]
+        policy = players.get(POLICY)
+        if isinstance(policy, Speaker) and not policy.engine.capabilities.logprobs:
             raise ValueError("rollouts for training need an engine that gives token ids and log-probabilities")
-        if actions == "legal" and not engine.capabilities.choices:
+        if actions == "legal" and not all(speaker.engine.capabilities.choices for speaker in speakers):
             raise ValueError("this engine cannot be held to legal actions: it has no choices")
-        self.engine = engine
         self.roles = roles
         self.max_turns = max_turns
-        self.players: dict[str, Speaker | Script] = {POLICY: Speaker(engine, renderer, parser)}
+        self.players = dict(players)
         self._make_env = make_env
         self._timeout = timeout
         self._lockstep = lockstep
@@ -210,7 +207,7 @@ class Rollout:
                 while waiting and free:
                     seat = free.pop()
                     live[seat] = episode = self._begin(*waiting.pop(), seat, sampling)
-                    self._call(episode, self._seats[seat].reset, episode.job)
+                    self._call(episode, self._seats[seat].reset, episode.job, episode.scripts)
                 over = self._generate(live)
                 over += [episode for episode in self._returned(live) if not self._observe(episode)]
                 for episode in over:
@@ -243,7 +240,12 @@ class Rollout:
             draw = job.draw if len(trajectories) == 1 else (*job.draw, number)
             player = self.players[trajectory.policy]
             parts[trajectory.role] = _Part(trajectory, player, (seat, trajectory.role), draw)
-        return _Episode(job, parts, seat, sampling)
+        scripts = {
+            role: (part.player, np.random.default_rng(part.draw))
+            for role, part in parts.items()
+            if not isinstance(part.player, Speaker)
+        }
+        return _Episode(job, parts, seat, sampling, scripts)
 
     def _release(self, episode: _Episode) -> None:
         for part in episode.parts.values():
@@ -309,7 +311,7 @@ class Rollout:
                 part.trajectory.status, part.trajectory.error = status, problem
             logger.warning("task %s (%s): %s", job.task, job.env_id, problem)
             return False
-        news: dict[str, News] = call.result()
+        news, scripted = call.result()
         for role, item in news.items():
             episode.parts[role].hear(item)
         episode.asked = {role for role, item in news.items() if item.acts}
@@ -319,18 +321,18 @@ class Rollout:
                 episode.parts[role].trajectory.final_observation = news[role].observation
             return False
         for role in sorted(episode.asked, key=self.roles.index):
-            self._ask(episode, role, news[role].info)
+            if role in scripted:
+                self._answer(episode, role, Turn(news[role].observation, scripted[role]))
+            else:
+                self._ask(episode, role, news[role].info)
         return True
 
     def _ask(self, episode: _Episode, role: str, info: Mapping[str, Any]) -> None:
-        """Let a role's player act: a language model when its engine gets to it, a script at once."""
+        """Have a language model sample an action."""
         part = episode.parts[role]
         turns, player = part.trajectory.turns, part.player
+        assert isinstance(player, Speaker)
         draw = (*part.draw, len(turns))
-        if not isinstance(player, Speaker):
-            action = player(part.observation, info, np.random.default_rng(draw))
-            self._answer(episode, role, Turn(part.observation, action))
-            return
         shown = with_feedback(part.observation, info)
         if turns and not self._fresh:
             ids = player.renderer.extend(turns[-1].action_ids, shown)
@@ -346,7 +348,8 @@ class Rollout:
         """Take what a language model sampled; False if the context left no room to sample anything."""
         part = episode.parts[role]
         request, player = part.request, part.player
-        assert request is not None and isinstance(player, Speaker)
+        assert request is not None
+        assert isinstance(player, Speaker)
         if not len(completion.ids):
             part.trajectory.final_observation = part.observation
             return False
@@ -365,7 +368,8 @@ class Rollout:
 
     @staticmethod
     def _action(part: _Part, completion: Completion) -> Any:
-        assert part.request is not None and isinstance(part.player, Speaker)
+        assert part.request is not None
+        assert isinstance(part.player, Speaker)
         for action, ids in zip(part.legal, part.request.choices, strict=True):
             if np.array_equal(ids, completion.ids):
                 return action

@@ -1,9 +1,9 @@
-"""What a run needs before its first step: environment, model, renderer, engine and rollout, made from a config."""
+"""What a run needs before its first step: environment, models, renderer, engines and rollout, made from a config."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,43 +15,71 @@ from transformers import AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from ..agents.engine import Sampling
 from ..agents.packed import load_model
 from ..agents.parser import Parser, TaggedParser, TextParser
+from ..agents.players import Speaker, random_script
 from ..agents.renderer import Renderer
 from ..agents.scripted import OracleAgent, RandomAgent, play
 from ..agents.small import save_small_model
 from ..agents.transformers_engine import TransformersEngine
 from ..envs.abilities import Guided, Solvable
 from ..envs.check.maker import find_spec
+from ..envs.multi.registry import make_multi
 from ..envs.words import as_text
-from ..trajectory import Observation
+from ..trajectory import Observation, Trajectory
 from .checkpoint import no_progress_bar
 from .config import Config
 from .guarded import Guarded
 from .recipe import RecipeError
-from .rollout import Rollout
+from .rollout import POLICY, Rollout
+from .tables import roles_of
 from .tasks import Tasks
 
-MakeEnv = Callable[[], gymnasium.Env[Any, Any]]
+MakeEnv = Callable[[], Any]
 
 _CORPUS_EPISODES = 600
 
 
 @dataclass
 class Setup:
-    """The parts of a run, wired together; ``model`` is shared by engine and learner."""
+    """The parts of a run, wired together; each of the ``models`` is shared by an engine and a learner.
+
+    ``models`` holds the policies that learn, by their names as players of the rollout.
+    """
 
     make_env: MakeEnv
-    env: gymnasium.Env[Any, Any]
+    env: Any
     tasks: Tasks
-    model: PreTrainedModel
+    models: dict[str, PreTrainedModel]
     tokenizer: PreTrainedTokenizerBase
     renderer: Renderer
-    engine: TransformersEngine
+    parser: Parser
     rollout: Rollout
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The first policy's."""
+        return next(iter(self.models.values()))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """The environment's."""
+        return self.rollout.roles
 
     def close(self) -> None:
         """Close all environments."""
         self.env.close()
         self.rollout.close()
+
+    def publish(self, version: int) -> None:
+        """Have the engines sample from the weights of the moment."""
+        for name in self.models:
+            speaker = self.rollout.players[name]
+            assert isinstance(speaker, Speaker)
+            speaker.engine.load([], version)
+
+    def speaker(self, config: Config, model: PreTrainedModel, version: int = 0) -> Speaker:
+        """A player with this model."""
+        slots = config.rollout.concurrency * len(self.roles)
+        return Speaker(TransformersEngine(model, self.tokenizer, slots, version=version), self.renderer, self.parser)
 
     def sampling(self, config: Config, temperature: float) -> Sampling:
         """How a turn is sampled at ``temperature``."""
@@ -72,16 +100,32 @@ def device_of(config: Config) -> str:
 
 
 def env_maker(config: Config) -> MakeEnv:
-    """Makes the environment in words; the id is looked up, and a module imported, once.
+    """Makes the environment, in words; with self-play the PettingZoo one.  The id is looked up once.
 
     Raises:
         RecipeError: there is no such environment; the nearest is named.
     """
+    if config.self_play:
+        return partial(make_multi, config.env, **config.env_options)
     try:
         spec = find_spec(config.env)
     except (ValueError, ModuleNotFoundError) as error:
         raise RecipeError(f"--env {config.env}: {error}") from error
     return partial(_make, spec, config.env_options)
+
+
+def policy_names(config: Config, roles: tuple[str, ...]) -> list[str]:
+    """The names of the policies that learn."""
+    opponents = config.opponents
+    if config.self_play and opponents.policies == "per_role":
+        return [role for role in roles if role not in opponents.roles]
+    if config.self_play and opponents.matching == "league":
+        return [POLICY, EXPLOITER]
+    return [POLICY]
+
+
+EXPLOITER = "exploiter"
+"""The policy of a league that learns to beat the main one."""
 
 
 def prepare(config: Config, model_path: str | None, version: int = 0) -> Setup:
@@ -94,47 +138,57 @@ def prepare(config: Config, model_path: str | None, version: int = 0) -> Setup:
             why.
     """
     device, make_env = device_of(config), env_maker(config)
+    settings = config.rollout
     try:
-        env = Guarded(make_env, config.rollout.timeout)
+        env = make_env() if config.self_play else Guarded(make_env, settings.timeout)
     except (gymnasium.error.Error, ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         raise RecipeError(f"--env {config.env} with the options {config.env_options}: {error}") from error
+    roles = roles_of(env)
     tasks = Tasks(env, config.env, config.seed)
-    guide = env.unwrapped.guide if config.system == "guide" and isinstance(env.unwrapped, Guided) else None
-    path = model_path or config.model or _small_model(config, env, tasks)
-    try:
-        with no_progress_bar():
-            model = load_model(path, device, getattr(torch, config.dtype))
-            tokenizer = AutoTokenizer.from_pretrained(path)
-        renderer = Renderer(tokenizer, guide)
-    except (ValueError, OSError) as error:
-        raise RecipeError(f"--model {path}: {error}") from error
-    settings = config.rollout
-    engine = TransformersEngine(model, tokenizer, slots=settings.concurrency, version=version)
-    parser: Parser = (TaggedParser if config.parser == "tagged" else TextParser)(tokenizer, renderer.stop_ids)
     rollout = Rollout(
         make_env,
-        engine,
-        renderer,
-        parser,
+        {"random": random_script},
         concurrency=settings.concurrency,
         max_turns=settings.max_turns,
         timeout=settings.timeout,
         lockstep=settings.lockstep,
+        roles=roles,
+        context=settings.context,
+        actions=settings.actions,
     )
-    return Setup(make_env, env, tasks, model, tokenizer, renderer, engine, rollout)
+    path = model_path or config.model or _small_model(config, _corpus(config, env, tasks, rollout))
+    guide = env.unwrapped.guide if config.system == "guide" and isinstance(env.unwrapped, Guided) else None
+    try:
+        with no_progress_bar():
+            dtype = getattr(torch, config.dtype)
+            models = {name: load_model(path, device, dtype) for name in policy_names(config, roles)}
+            tokenizer = AutoTokenizer.from_pretrained(path)
+        renderer = Renderer(tokenizer, guide)
+    except (ValueError, OSError) as error:
+        raise RecipeError(f"--model {path}: {error}") from error
+    parser: Parser = (TaggedParser if config.parser == "tagged" else TextParser)(tokenizer, renderer.stop_ids)
+    setup = Setup(make_env, env, tasks, models, tokenizer, renderer, parser, rollout)
+    rollout.players |= {name: setup.speaker(config, model, version) for name, model in models.items()}
+    return setup
 
 
 def _make(spec: gymnasium.envs.registration.EnvSpec, options: dict[str, Any]) -> gymnasium.Env[Any, Any]:
     return as_text(gymnasium.make(spec, disable_env_checker=True, **options))
 
 
-def _small_model(config: Config, env: gymnasium.Env[Any, Any], tasks: Tasks) -> str:
-    """Make a small model whose tokenizer has read what the environment says; the folder it is saved in."""
+def _corpus(config: Config, env: Any, tasks: Tasks, rollout: Rollout) -> list[Trajectory]:
+    """Episodes by the oracle, or by chance: what a small model's tokenizer is to read."""
+    jobs = tasks.shown(_CORPUS_EPISODES)
+    if config.self_play:
+        by_chance = dict.fromkeys(rollout.roles, "random")
+        return rollout.collect([replace(job, players=by_chance) for job in jobs], Sampling())
     agent = OracleAgent() if isinstance(env.unwrapped, Solvable) else RandomAgent(config.seed)
-    episodes = [
-        play(env, agent, seed=job.seed, options=job.options, max_turns=config.rollout.max_turns)
-        for job in tasks.shown(_CORPUS_EPISODES)
-    ]
+    turns = config.rollout.max_turns
+    return [play(env, agent, seed=job.seed, options=job.options, max_turns=turns) for job in jobs]
+
+
+def _small_model(config: Config, episodes: list[Trajectory]) -> str:
+    """Make a small model whose tokenizer has read what was said in ``episodes``; the folder it is saved in."""
     texts = [text for episode in episodes for turn in episode.turns for text in (_said(turn.observation), turn.action)]
     small = config.small
     folder = Path(config.run) / "small-model"

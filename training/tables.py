@@ -41,6 +41,8 @@ class Table(Protocol):
     Nobody has to act when the episode is over.
     """
 
+    env: Any
+
     def reset(self, seed: int, options: dict[str, Any] | None) -> dict[str, News]:
         """Begin an episode."""
         ...
@@ -148,4 +150,6 @@ def roles_of(env: Any) -> tuple[str, ...]:
 def _news(observation: Any, reward: Any, terminated: Any, truncated: Any, info: dict[str, Any]) -> News:
     if not math.isfinite(reward):
         raise EnvironmentFault(f"the environment paid {reward}")
+    if isinstance(observation, str):
+        observation = str(observation)  # a subclass of it has no form in a file
     return News(observation, float(reward), bool(terminated), bool(truncated), info)

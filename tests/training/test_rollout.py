@@ -13,11 +13,12 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from palestra.agents.engine import Capabilities, Completion, Request, Sampling
 from palestra.agents.packed import load_model
 from palestra.agents.parser import TextParser
+from palestra.agents.players import Speaker
 from palestra.agents.renderer import Renderer
 from palestra.agents.transformers_engine import TransformersEngine
 from palestra.envs.abilities import EnvironmentFault
 from palestra.envs.spaces import AnyText
-from palestra.training.rollout import Job, Rollout, Speaker
+from palestra.training.rollout import Job, Rollout
 from palestra.training.rows import to_row
 from palestra.trajectory import Status, Trajectory
 
@@ -136,6 +137,13 @@ class Spy(TransformersEngine):
             self.contexts.append(self.now.pop(session))
 
 
+def engine_of(rollout: Rollout) -> Any:
+    """The policy's engine."""
+    policy = rollout.players["policy"]
+    assert isinstance(policy, Speaker)
+    return policy.engine
+
+
 def make_rollout(trouble: Trouble | None = None, max_context: int | None = None, **kwargs: Any) -> Rollout:
     path = str(small_model_path("qwen3"))
     tokenizer = AutoTokenizer.from_pretrained(path)
@@ -144,7 +152,11 @@ def make_rollout(trouble: Trouble | None = None, max_context: int | None = None,
     parser = TextParser(tokenizer, renderer.stop_ids)
     settings: dict[str, Any] = {"concurrency": 8, "timeout": 60.0} | kwargs
     ROLLOUTS.append(
-        Rollout(lambda: gymnasium.make("Shelf-v0", trouble=trouble or {}), engine, renderer, parser, **settings)
+        Rollout(
+            lambda: gymnasium.make("Shelf-v0", trouble=trouble or {}),
+            {"policy": Speaker(engine, renderer, parser)},
+            **settings,
+        )
     )
     return ROLLOUTS[-1]
 
@@ -188,12 +200,12 @@ def test_episodes_come_in_the_order_of_their_jobs_and_hold_what_happened() -> No
             assert (turn.reward, turn.info) == (reward, info)
             assert len(turn.logprobs) == len(turn.action_ids) <= 6
         assert episode.final_observation == observation
-    assert not rollout.engine.busy
+    assert not engine_of(rollout).busy
 
 
 def test_contexts_are_what_the_engine_consumed_and_feedback_is_shown_once() -> None:
     rollout = make_rollout(concurrency=4)
-    engine: Any = rollout.engine
+    engine: Any = engine_of(rollout)
     episodes = rollout.collect(jobs(range(12)), SAMPLING)
     consumed = {np.concatenate(parts).tobytes() for parts in engine.contexts}
     model = AutoModelForCausalLM.from_pretrained(small_model_path("qwen3"), attn_implementation="eager").eval()
@@ -265,9 +277,7 @@ def test_an_environment_that_comes_too_late_leaves_its_successor_alone() -> None
         return gymnasium.make("Shelf-v0", trouble={})
 
     rollout = make_rollout(concurrency=1, timeout=0.5)
-    speaker = rollout.players["policy"]
-    assert isinstance(speaker, Speaker)
-    late = Rollout(make_env, rollout.engine, speaker.renderer, speaker.parser, concurrency=1, timeout=0.5)
+    late = Rollout(make_env, rollout.players, concurrency=1, timeout=0.5)
     ROLLOUTS.append(late)
     episodes = late.collect(jobs(range(3)), SAMPLING)
     assert [episode.status for episode in episodes] == [Status.TIMEOUT, Status.TERMINATED, Status.TERMINATED]
@@ -352,17 +362,15 @@ def test_an_error_on_our_side_is_raised_and_leaves_the_engine_free() -> None:
 
     with pytest.raises(OSError, match="disk full"):
         rollout.collect(jobs(range(6)), SAMPLING, fail)
-    assert not rollout.engine.busy
+    assert not engine_of(rollout).busy
     assert all(episode.status.scored for episode in rollout.collect(jobs(range(6)), SAMPLING))
 
 
 def test_an_engine_without_logprobs_is_refused() -> None:
     rollout = make_rollout()
-    speaker = rollout.players["policy"]
-    assert isinstance(speaker, Speaker)
-    rollout.engine.capabilities = Capabilities(logprobs=False, load=False, images=False, max_context=10)
+    engine_of(rollout).capabilities = Capabilities(logprobs=False, load=False, images=False, max_context=10)
     with pytest.raises(ValueError, match="log-probabilities"):
-        Rollout(lambda: Shelf({}), rollout.engine, speaker.renderer, speaker.parser)
-    rollout.engine.capabilities = Capabilities(logprobs=True, load=False, images=False, max_context=10)
+        Rollout(lambda: Shelf({}), rollout.players)
+    engine_of(rollout).capabilities = Capabilities(logprobs=True, load=False, images=False, max_context=10)
     with pytest.raises(ValueError, match="it has no choices"):
-        Rollout(lambda: Shelf({}), rollout.engine, speaker.renderer, speaker.parser, actions="legal")
+        Rollout(lambda: Shelf({}), rollout.players, actions="legal")

@@ -12,6 +12,7 @@ from transformers import AutoTokenizer
 from palestra.agents.engine import Capabilities, Completion, Request, Sampling
 from palestra.agents.packed import load_model
 from palestra.agents.parser import TextParser
+from palestra.agents.players import Speaker
 from palestra.agents.renderer import Renderer
 from palestra.agents.scripted import ScriptedAgent, play
 from palestra.envs.spaces import AnyText
@@ -102,7 +103,8 @@ def test_a_demonstrations_row_is_that_of_a_rollout_of_its_actions() -> None:
     row = demonstration_row(Demonstration(played, np.ones(4, bool)), renderer)
 
     engine = Prompter([renderer.reply(action) for action in actions])
-    rollout = Rollout(Colours, engine, renderer, TextParser(tokenizer(), renderer.stop_ids), concurrency=1)
+    policy = Speaker(engine, renderer, TextParser(tokenizer(), renderer.stop_ids))
+    rollout = Rollout(Colours, {"policy": policy}, concurrency=1)
     (rolled,) = rollout.collect(jobs(1), Sampling())
     rollout.close()
     assert [turn.action for turn in rolled.turns] == actions
