@@ -10,5 +10,6 @@ def register_code() -> None:
     gymnasium.register("CodeRepair-v0", entry_point="palestra.envs.code.repair:CodeRepair", max_episode_steps=8)
     gymnasium.register("Svg-v0", entry_point="palestra.envs.code.svg:Svg", max_episode_steps=10)
     gymnasium.register("Terminal-v0", entry_point="palestra.envs.code.terminal:Terminal", max_episode_steps=30)
+    gymnasium.register("ToolUse-v0", entry_point="palestra.envs.code.tooluse:ToolUse", max_episode_steps=20)
     gymnasium.register("TextToSQL-v0", entry_point="palestra.envs.code.sql:TextToSQL", max_episode_steps=10)
     gymnasium.register("Verilog-v0", entry_point="palestra.envs.code.verilog:Verilog", max_episode_steps=8)
