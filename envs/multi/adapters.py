@@ -37,6 +37,7 @@ class _TextEnv(AECEnv[str, str, str]):
         self.render_mode = "ansi"
         self.possible_agents = list(agents)
         self.agents: list[str] = []
+        self.agent_selection = self.possible_agents[0]
         self._observation_spaces = {agent: AnyText() for agent in agents}
         self._action_spaces: dict[str, AnyText] = {
             agent: Phrases(phrases) if phrases else AnyText() for agent in agents
