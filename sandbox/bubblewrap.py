@@ -91,7 +91,14 @@ class BubblewrapSandbox:
         """See :meth:`palestra.sandbox.protocol.Sandbox.open`.  A zygote that was killed is replaced."""
 
         def another() -> RemoteSession:
-            return RemoteSession(self._zygote(image or self._image).open(limits), limits, another)
+            for attempt in (1, 2):
+                zygote = self._zygote(image or self._image)
+                try:
+                    return RemoteSession(zygote.open(limits), limits, another).begin()
+                except SandboxFault:
+                    if attempt == 2 or not zygote.gone():
+                        raise
+            raise AssertionError
 
         session = another()
         try:

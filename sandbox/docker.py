@@ -130,7 +130,7 @@ class DockerSandbox:
                 session.close()
                 raise SandboxFault("the sandbox is closed")
             self._sessions = [each for each in self._sessions if each.alive] + [session]
-        return session
+        return session.begin()
 
     def _ready(self, image: str) -> str:
         """The name of an image that the engine has, once it has built or pulled it."""

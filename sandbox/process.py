@@ -89,7 +89,7 @@ class ProcessSandbox:
         except BaseException:
             shutil.rmtree(folder)
             raise
-        return RemoteSession(_Channel(channel, folder), limits, lambda: self._another(limits))
+        return RemoteSession(_Channel(channel, folder), limits, lambda: self._another(limits)).begin()
 
     def _running(self) -> Zygote:
         with self._lock:

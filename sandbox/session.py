@@ -51,6 +51,11 @@ class RemoteSession:
         self._lock = threading.Lock()
         self._lost = ""
 
+    def begin(self) -> Self:
+        """Wait until it is there; SandboxFault if it does not come."""
+        self._ask(None)
+        return self
+
     @property
     def alive(self) -> bool:
         """Whether it is neither closed nor lost, as far as is known."""
@@ -140,8 +145,11 @@ class RemoteSession:
             answer |= {"status": RunStatus.ERROR, "reason": f"what it returned cannot be read: {error}"}
         return Result(stdout=stdout, stderr=stderr, **answer), alive
 
-    def _ask(self, header: dict[str, Any], *blobs: bytes, wait_s: float = 0.0) -> tuple[dict[str, Any], list[bytes]]:
-        message = wire.encode(header, *blobs)
+    def _ask(
+        self, header: dict[str, Any] | None, *blobs: bytes, wait_s: float = 0.0
+    ) -> tuple[dict[str, Any], list[bytes]]:
+        """Send a request, if there is one, and receive the answer."""
+        message = b"" if header is None else wire.encode(header, *blobs)
         with self._lock:
             if self._lost:
                 raise SandboxFault(self._lost)

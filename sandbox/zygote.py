@@ -61,6 +61,12 @@ class Zygote:
         """Whether it still runs."""
         return self._process.poll() is None
 
+    def gone(self) -> bool:
+        """Whether it has ended, or does within a second."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(1)
+        return not self.alive
+
     @property
     def pid(self) -> int:
         """The process to kill, should one want to: everything in the sandbox ends with it."""

@@ -44,8 +44,9 @@ class Server:
         jail.prepare()
 
     def serve(self) -> None:
-        """Answer until the other end hangs up."""
+        """Say that the session is there, and answer until the other end hangs up."""
         try:
+            self._send(wire.encode({}))
             while True:
                 header, blobs = wire.receive(lambda size: os.read(self._source, size))
                 answer, data = self._answer(header, blobs)

@@ -1,7 +1,8 @@
-"""Programs that mean harm.  Each prints ESCAPED if it got what it was after, and names the statuses that it may end with.
+# ruff: noqa: E501
+"""Programs that mean harm.  Each prints ESCAPED if it got what it was after, and names how it may end.
 
-They get ``PORT``, ``ABSTRACT``, ``SECRET_FILE`` and ``SOCKET``: a listening port, an abstract socket, a file and a socket
-of the host, as text in their source.
+They get ``PORT``, ``ABSTRACT``, ``SECRET_FILE`` and ``SOCKET`` as text in their source: a listening port, an abstract
+socket, a file and a socket of the host.
 """
 
 from dataclasses import dataclass

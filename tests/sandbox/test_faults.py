@@ -27,20 +27,17 @@ def _soon(action: object, *arguments: object) -> threading.Timer:
     return timer
 
 
-def _zygote(sandbox: Sandbox) -> int:
-    """The process that sessions are forked from: the last of the line that has no other below it but sessions."""
-    return [pid for pid in descendants(sandbox.processes[0]) if _command(pid).endswith("-c")][0]
-
-
-def _command(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"import json")[0].rstrip(b"\0\n").decode()
-
-
 def _below(sandbox: Sandbox) -> dict[str, list[int]]:
     """The processes of a bubblewrap sandbox with one session in which one program runs, by what they are."""
     outer = sandbox.processes[0]
     line = descendants(outer)
-    return {"bubblewrap": [outer], "first": line[:1], "zygote": line[1:2], "session": line[2:3], "supervisor": line[3:4]}
+    return {
+        "bubblewrap": [outer],
+        "first": line[:1],
+        "zygote": line[1:2],
+        "session": line[2:3],
+        "supervisor": line[3:4],
+    }
 
 
 @pytest.mark.parametrize("victim", ["bubblewrap", "first", "zygote", "session", "supervisor"])
@@ -217,18 +214,45 @@ def test_an_image_that_is_not_to_be_had(docker: Sandbox, bubblewrap: Sandbox, tm
         bubblewrap.open(image=str(tmp_path / "nothing"))
 
 
-def _as_user(program: str) -> subprocess.CompletedProcess[str]:
-    """Run a program as a user who is not root and owns nothing, inside a copy of what it may read."""
-    if os.geteuid() != 0:
-        return subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
-    return subprocess.run(
-        ["/usr/bin/python3", "-I", "-c", program],
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-        user=65534,
-        group=65534,
-        extra_groups=[],
-        cwd="/",
-    )
+_ORDINARY = """
+import os, sys
+import palestra.sandbox.bubblewrap
+from palestra.sandbox import SandboxUnavailable, open_sandbox
+if os.geteuid() == 0:
+    sys._base_executable, sys.base_prefix, sys.base_exec_prefix = "/usr/bin/python3", "/usr", "/usr"
+    os.setgroups([]); os.setgid(65534); os.setuid(65534)
+{before}
+try:
+    with open_sandbox() as sandbox:
+        print(sandbox.run("import os; print(os.getuid())").text, end="")
+        print(sandbox.run("x = []\\nwhile True: x.append(bytearray(1 << 20))").status)
+        child = "        x = b'x' * (60 << 20)\\n        time.sleep(60)\\n"
+        many = f"import os, time\\nfor _ in range(8):\\n    if os.fork() == 0:\\n{{child}}time.sleep(60)"
+        print(sandbox.run(many).status)
+except SandboxUnavailable as error:
+    print(error)
+"""
+
+
+def _ordinary(before: str = "") -> str:
+    """What the program above prints for a user who is not root."""
+    if os.geteuid() == 0 and not Path("/usr/bin/python3").exists():
+        pytest.skip("the Python here may be one that only root can read")
+    command = [sys.executable, "-c", _ORDINARY.format(before=before)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+
+
+def test_an_ordinary_user_needs_no_privileges() -> None:
+    assert _ordinary() == "1000\nmemory\nmemory\n"
+
+
+def test_where_namespaces_are_forbidden_it_says_what_to_allow() -> None:
+    forbid = """
+import struct
+from palestra.sandbox.inside import linux, seccomp
+linux.forbid_new_privileges()
+linux.install_seccomp(seccomp.build(linux.MACHINE))
+"""
+    said = _ordinary(forbid)
+    assert said.startswith("this machine does not let bubblewrap make namespaces")
+    assert "user.max_user_namespaces" in said
