@@ -67,7 +67,7 @@ class ToolUse(TextTask[Request, Progress]):
     )
 
     def __init__(self, transport: str = "local") -> None:
-        super().__init__(numbered(train=1000, validation=100, test=200))
+        super().__init__(numbered(train=500, validation=100, test=200))
         self._carrier: Carrier = carrier(transport)
 
     def make_task(self, key: Key) -> Request:
