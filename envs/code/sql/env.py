@@ -11,13 +11,14 @@ from .data import Rows, make_labels, make_rows
 from .database import Answer, QueryError, open_database
 from .domains import DOMAINS, HELD_OUT
 from .match import same_answer
-from .questions import Context, Question, ask
+from .questions import FAMILIES, Context, Question, ask
 from .schema import Engine, Schema, vary
 
 HIDDEN = 2
 """How many databases besides the one that is shown a query is graded on."""
 SHOWN_ROWS = 10
 _SHOWN_CHARACTERS = 60
+_TRIES = 10
 _FENCE = re.compile(r"```(?:sql)?\s*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 
 
@@ -88,16 +89,18 @@ class TextToSQL(TextTask[Task, State]):
         domains = DOMAINS[-HELD_OUT:] if key[0] == "test" else DOMAINS[:-HELD_OUT]
         schema = vary(domains[int(rng.integers(len(domains)))], rng)
         while True:
-            labels = make_labels(schema, rng)
-            context = Context(schema, labels, self._engine, rng)
-            try:
-                question = ask(context)
-            except LookupError:
-                continue
-            rows = tuple(make_rows(schema, labels, rng) for _ in range(1 + HIDDEN))
-            answers = self._answers(schema, question, rows)
-            if answers is not None:
-                return Task(schema, question, rows, answers)
+            # Some families need several tries until they make a test, and would be rare if each try drew another.
+            family = FAMILIES[int(rng.integers(len(FAMILIES)))]
+            for _ in range(_TRIES):
+                labels = make_labels(schema, rng)
+                try:
+                    question = ask(Context(schema, labels, self._engine, rng), family)
+                except LookupError:
+                    break
+                rows = tuple(make_rows(schema, labels, rng) for _ in range(1 + HIDDEN))
+                answers = self._answers(schema, question, rows)
+                if answers is not None:
+                    return Task(schema, question, rows, answers)
 
     def _answers(self, schema: Schema, question: Question, rows: tuple[Rows, ...]) -> tuple[Answer, ...] | None:
         """What the question's query answers on each database; None if that is not much of a test."""

@@ -426,9 +426,8 @@ FAMILIES: tuple[Family, ...] = (
 )  # fmt: skip
 
 
-def ask(context: Context) -> Question:
-    """A question of a family that is drawn; raises :class:`LookupError` if the schema does not have what it needs."""
-    family = context.one_of(FAMILIES)
+def ask(context: Context, family: Family) -> Question:
+    """A question of the family; raises :class:`LookupError` if the schema does not have what it needs."""
     phrasings, question = family(context)
     return Question(
         context.one_of(phrasings), question.sql, question.ordered, question.keys, question.ties, family.__name__

@@ -193,7 +193,8 @@ def permissions(rng: np.random.Generator) -> Task:
         f"{keys:o}, and all others keep what they have.",
         tree,
         (
-            f"find ~/{root} -name '*.sh' -exec chmod {scripts:o} {{}} + ; find ~/{root} -name '*.key' -exec chmod {keys:o} {{}} +",
+            f"find ~/{root} -name '*.sh' -exec chmod {scripts:o} {{}} + ; "
+            f"find ~/{root} -name '*.key' -exec chmod {keys:o} {{}} +",
         ),
         lambda end: {
             "files": contents(below(end.files, root)) == contents(below(tree, root)),
@@ -304,5 +305,6 @@ def mirror(rng: np.random.Generator) -> Task:
 
 
 FAMILIES = (
-    find_size, find_age, rename, organise, duplicates, archive, extract, permissions, links, checksums, disk_use, mirror,
+    find_size, find_age, rename, organise, duplicates, archive, extract, permissions, links, checksums, disk_use,
+    mirror,
 )  # fmt: skip

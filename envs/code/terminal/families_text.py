@@ -264,7 +264,10 @@ def json_lines(rng: np.random.Generator) -> Task:
     wanted = [f"{r['name']},{r['stock']}" for r in records if int(str(r["stock"])) < bound]
     if not wanted:
         return json_lines(rng)
-    program = f"for line in open('items.jsonl'): r = json.loads(line); r['stock'] < {bound} and print(r['name'], r['stock'], sep=',')"
+    program = (
+        "import json\nfor line in open('items.jsonl'):\n    r = json.loads(line)\n"
+        f"    if r['stock'] < {bound}: print(r['name'], r['stock'], sep=',')"
+    )
     return Task(
         f"Every line of ~/{root}/items.jsonl is a JSON object with a name and a stock. Write the items with a stock "
         f"below "

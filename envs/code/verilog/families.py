@@ -182,7 +182,7 @@ def reverse(rng: np.random.Generator) -> Design:
     """Bits in another order."""
     width = int(rng.choice([4, 8, 12]))
     if bool(rng.integers(2)):
-        order, text = range(width), "y has the bits of x in reverse order."
+        order, text = list(range(width)), "y has the bits of x in reverse order."
     else:
         order = [i ^ 1 for i in range(width - 1, -1, -1)]
         text = "y is x with each two neighbouring bits (1 and 0, 3 and 2, and so on) exchanged."
