@@ -80,6 +80,8 @@ class SmallModel:
     """Heads that have keys and values of their own."""
     vocabulary: int = 2048
     """Size of the tokenizer's vocabulary."""
+    lowercase: bool = True
+    """Read and write small letters only, which is easier to learn; not for code."""
     max_context: int = 2048
     """Longest context in tokens."""
 
@@ -202,6 +204,10 @@ class Config:
     self_play: bool = False
     """The environment is one for several agents, and the policy takes all roles, or meets opponents in them."""
     opponents: Opponents = field(default_factory=Opponents)
+    curriculum: Literal["shuffle", "uniform", "evolving", "learning_progress", "proposed"] = "shuffle"
+    """Which training tasks are played: all in turn, or those that a source of palestra.training.curriculum draws."""
+    curriculum_options: dict[str, Any] = field(default_factory=dict)
+    """Keyword arguments for that source, such as the explore of evolving."""
     steps: int = 100
     """Reinforcement-learning steps."""
     seed: int = 0

@@ -157,19 +157,28 @@ def prepare(config: Config, model_path: str | None, version: int = 0) -> Setup:
         actions=settings.actions,
     )
     path = model_path or config.model or _small_model(config, _corpus(config, env, tasks, rollout))
-    guide = env.unwrapped.guide if config.system == "guide" and isinstance(env.unwrapped, Guided) else None
     try:
         with no_progress_bar():
             dtype = getattr(torch, config.dtype)
             models = {name: load_model(path, device, dtype) for name in policy_names(config, roles)}
-            tokenizer = AutoTokenizer.from_pretrained(path)
-        renderer = Renderer(tokenizer, guide)
+        tokenizer, renderer, parser = language(config, path, env)
     except (ValueError, OSError) as error:
         raise RecipeError(f"--model {path}: {error}") from error
-    parser: Parser = (TaggedParser if config.parser == "tagged" else TextParser)(tokenizer, renderer.stop_ids)
     setup = Setup(make_env, env, tasks, models, tokenizer, renderer, parser, rollout)
     rollout.players |= {name: setup.speaker(config, model, version) for name, model in models.items()}
     return setup
+
+
+def language(config: Config, path: str, env: Any) -> tuple[PreTrainedTokenizerBase, Renderer, Parser]:
+    """How a model in the folder ``path`` reads and writes in ``env``: ValueError or OSError if it cannot."""
+    guide = env.unwrapped.guide if config.system == "guide" and isinstance(env.unwrapped, Guided) else None
+    tokenizer = AutoTokenizer.from_pretrained(path)
+    renderer = Renderer(tokenizer, guide)
+    return (
+        tokenizer,
+        renderer,
+        (TaggedParser if config.parser == "tagged" else TextParser)(tokenizer, renderer.stop_ids),
+    )
 
 
 def _make(spec: gymnasium.envs.registration.EnvSpec, options: dict[str, Any]) -> gymnasium.Env[Any, Any]:
@@ -198,6 +207,7 @@ def _small_model(config: Config, episodes: list[Trajectory]) -> str:
                 folder,
                 texts,
                 vocab_size=small.vocabulary,
+                lowercase=small.lowercase,
                 architecture=small.architecture,
                 hidden=small.hidden,
                 layers=small.layers,
