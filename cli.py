@@ -123,11 +123,12 @@ def _audit(options: argparse.Namespace) -> int:
 
 
 def _add_play(commands: Any) -> None:
-    parser = commands.add_parser("play", help="play a game in the terminal, against its built-in players")
+    parser = commands.add_parser("play", help="play a game in the terminal")
     parser.add_argument("game", help="id of a game, such as KuhnPoker-v0")
     parser.add_argument("--seat", help="the role that you play (default: drawn by the seed)")
     opponent_help = "who plays the others: random, optimal, or a player of the game's own (default: the game's choice)"
     parser.add_argument("--opponent", help=opponent_help)
+    parser.add_argument("--against", metavar="RUN", help="folder of a run of train.py, whose policy plays the others")
     parser.add_argument("--seed", type=int, help="seed of the deal and of the opponents (default: another each time)")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the game")
     parser.set_defaults(run=_play)
@@ -136,7 +137,7 @@ def _add_play(commands: Any) -> None:
 def _play(options: argparse.Namespace) -> int:
     import numpy as np
 
-    from .agents.players import Person, script
+    from .agents.players import Person, Script, script
     from .agents.table import play_table
     from .envs.multi.registry import make_game, make_multi
 
@@ -146,8 +147,15 @@ def _play(options: argparse.Namespace) -> int:
     seat = options.seat or game.roles[int(np_random.integers(len(game.roles)))]
     if seat not in game.roles:
         raise ValueError(f"there is no seat {seat!r}; there are {', '.join(game.roles)}")
-    env = make_multi(options.game, observation="new", **kwargs)
-    players = {role: script(options.opponent or game.default_opponent) for role in game.roles}
+    if options.against is None:
+        env = make_multi(options.game, observation="new", **kwargs)
+        other: Script = script(options.opponent or game.default_opponent)
+    else:
+        from .training.opponent import RunPlayer
+
+        env = make_multi(options.game, **kwargs)
+        other = RunPlayer(options.against, env)
+    players = dict.fromkeys(game.roles, other)
     print(f"{game.guide}\nYou are {seat}. Ctrl-D ends the game.\n")
     try:
         paid = play_table(env, {**players, seat: Person()}, np_random, seed=int(np_random.integers(2**31)))

@@ -73,10 +73,14 @@ class _Beginnings:
     def __init__(self, sequences: list[_Sequence]) -> None:
         self.sequences = sequences
         self.place = {id(sequence): number for number, sequence in enumerate(sequences)}
+        self.cached = np.array([sequence.cached for sequence in sequences])
+        """[sequences] how many ids of each were cached before this step."""
+        self.coming = np.zeros(len(sequences), bool)
+        """[sequences] whether this step computes a new context for it."""
         self._heads: np.ndarray | None = None
 
     def shared_with(self, sequence: _Sequence) -> np.ndarray:
-        """How many leading ids each context shares with that of ``sequence``, [sequences]."""
+        """How many leading ids each context shares with that of ``sequence``, [sequences]; 0 for itself."""
         if self._heads is None:
             self._heads = np.full((len(self.sequences), self.width), -1, np.int32)
             for row, each in zip(self._heads, self.sequences, strict=True):
@@ -85,6 +89,7 @@ class _Beginnings:
         width = min(sequence.length, self.width)
         same = self._heads[:, :width] == sequence.ids[:width]
         common = np.where(same.all(1), width, same.argmin(1))
+        common[self.place[id(sequence)]] = 0
         if width == self.width:
             for number in np.flatnonzero(common == width).tolist():
                 common[number] = _common(sequence, self.sequences[number])
@@ -198,8 +203,9 @@ class TransformersEngine:
         ready: list[_Sequence] = []
         beginnings = _Beginnings(list(self._live.values()))
         for sequence in batch:
-            if self._share_prefix(sequence, ready, beginnings):
+            if self._share_prefix(sequence, beginnings):
                 ready.append(sequence)
+                beginnings.coming[beginnings.place[id(sequence)]] = len(sequence.pending) > 1
         ready.sort(key=lambda sequence: len(sequence.pending) > 1)
         new = [len(sequence.pending) for sequence in ready]
         packing = Packing(new, [s.cached for s in ready], [s.slot for s in ready], self._cache, self.device)
@@ -253,25 +259,23 @@ class TransformersEngine:
             batch.append(sequence)
         return batch
 
-    def _share_prefix(self, sequence: _Sequence, ready: list[_Sequence], beginnings: _Beginnings) -> bool:
+    def _share_prefix(self, sequence: _Sequence, beginnings: _Beginnings) -> bool:
         """Copy the longest cached beginning that ``sequence`` shares with a live session.
 
-        False if it should wait a step, because one of those that are ``ready`` for this one will have computed more of
-        it by then.
+        False if it should wait a step, because one of those that this step computes will then have more of it.
         """
         if sequence.cached or sequence.length < _SHORTEST_FORK:
             return True
         common = beginnings.shared_with(sequence)
-        donor, shared = None, _SHORTEST_FORK - 1
-        for other, length in zip(beginnings.sequences, common.tolist(), strict=True):
-            if min(length, other.cached) > shared and other is not sequence:
-                donor, shared = other, min(length, other.cached)
-        if any(len(other.pending) > 1 and common[beginnings.place[id(other)]] > shared for other in ready):
+        copied = np.minimum(common, beginnings.cached)
+        donor = int(copied.argmax())
+        shared = max(int(copied[donor]), _SHORTEST_FORK - 1)
+        if (common[beginnings.coming] > shared).any():
             return False
-        if donor is not None:
+        if copied[donor] >= _SHORTEST_FORK:
             # The last token is always computed, because its hidden state gives the next one.
             shared = min(shared, sequence.length - 1)
-            self._cache.fork(donor.slot, sequence.slot, shared)
+            self._cache.fork(beginnings.sequences[donor].slot, sequence.slot, shared)
             sequence.cached = shared
         return True
 

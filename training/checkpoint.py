@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 FOLDER, TRAINER, STATE = "checkpoints", "trainer.pt", "state.json"
+OTHERS = "others"
+"""Where ``trainer`` has the weights and optimisers of the policies beside the first, whose folder the checkpoint is."""
 _UNFINISHED = ".unfinished-"
 
 

@@ -37,8 +37,6 @@ from .setup import Setup, device_of, prepare
 TRAJECTORIES = "trajectories"
 REFERENCE = "reference"
 """Folder of the weights that reinforcement learning began with, kept where a KL penalty needs them."""
-OTHERS = "others"
-"""Where a checkpoint's ``trainer`` has the policies beside the first."""
 
 
 def train(config: Config) -> None:
@@ -204,7 +202,7 @@ def _learner(config: Config, name: str, model: PreTrainedModel, saved: Path | No
     learner = Learner(model, config.optimizer, config.objective, updates, reference, config.rollout.temperature)
     if saved is not None:
         kept, _ = checkpoint.load(saved)
-        others = kept.pop(OTHERS, {})
+        others = kept.pop(checkpoint.OTHERS, {})
         if name in others:
             model.load_state_dict(others[name]["weights"])
         learner.restore(others.get(name, kept))
@@ -216,7 +214,9 @@ def _save(config: Config, setup: Setup, learners: Mapping[str, Learner], memory:
     (_, first), *others = learners.items()
     trainer = first.state()
     if others:
-        trainer[OTHERS] = {name: {"weights": each.model.state_dict(), **each.state()} for name, each in others}
+        trainer[checkpoint.OTHERS] = {
+            name: {"weights": each.model.state_dict(), **each.state()} for name, each in others
+        }
     checkpoint.save(config.run, step, setup.model, setup.tokenizer, trainer, memory.state())
 
 

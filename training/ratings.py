@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+RATINGS = "ratings.json"
+"""The file of a run's ratings: members, their Elo with its half-width, games and mean scores of row against column."""
 SCALE = 400 / np.log(10)
 """Elo points of a natural-logarithm unit of odds: 400 points are odds of ten to one (Elo, 1978)."""
 PRIOR = 400.0

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..trajectory import Observation, Trajectory
 from ..trajectory_io import read_trajectories
-from . import metrics, recipe
+from . import metrics, recipe, self_play_report
 from .config import Config
 from .evaluation import solved
 
@@ -65,6 +65,7 @@ def write_report(run: str | Path) -> Path:
         _table(results),
         f"![Learning curves]({CURVES})",
         _effort(rows, config),
+        self_play_report.section(folder, rows),
         _settings(config),
         _examples(folder / EPISODES),
     ]

@@ -18,13 +18,11 @@ from .cast import START, Cast
 from .config import Config
 from .exact import Yardstick
 from .matching import Matching
-from .ratings import Ratings
+from .ratings import RATINGS, Ratings
 from .recipe import RecipeError
 from .rollout import POLICY, Job
 from .setup import EXPLOITER, Setup
 
-RATINGS = "ratings.json"
-"""The file of a run's ratings: members, their Elo with its half-width, games and mean scores of row against column."""
 SELF = "self"
 """As the opponent of an evaluation: the policy itself."""
 _EXPLOITED = 0.3
@@ -71,6 +69,8 @@ class SelfPlay:
             raise RecipeError("evaluation.exploitability needs rollout.context = 'turn'")
         if config.evaluation.exploitability and not hasattr(self._setup.env, "game"):
             raise RecipeError(f"evaluation.exploitability needs one of Palestra's own games, and {config.env} is none")
+        if config.curriculum != "shuffle":
+            raise RecipeError(f"curriculum {config.curriculum} is for a single agent")
         if config.warm_start.disturbance:
             raise RecipeError("warm_start.disturbance is for the oracle of a single agent")
 

@@ -1,0 +1,106 @@
+"""The part of a run's report that is about self-play: how exploitable the policy is, who beats whom."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .ratings import RATINGS
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+PICTURE = "self_play.png"
+_EXPLOITABILITY = "evaluation/exploitability"
+_SHOWN = 12
+"""Most members in the tables: the first, and the last ones."""
+
+
+def section(folder: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """The section, with its picture drawn into the run's folder; empty for a run without self-play.
+
+    ``rows`` are those of the run's metrics.
+    """
+    curve = [(row["step"], row[_EXPLOITABILITY]) for row in rows if row.get(_EXPLOITABILITY) is not None]
+    path = folder / RATINGS
+    ratings = json.loads(path.read_text()) if path.is_file() else None
+    if not curve and not ratings:
+        return ""
+    _draw(folder / PICTURE, curve, ratings)
+    parts = ["## Self-play", _exploitability(curve), f"![Self-play]({PICTURE})"]
+    if ratings:
+        parts += [_elo(ratings), _payoff(ratings)]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _exploitability(curve: Sequence[tuple[int, float]]) -> str:
+    if not curve:
+        return ""
+    step, last = curve[-1]
+    best_step, best = min(curve, key=lambda point: point[1])
+    return (
+        f"Exploitability after {step} steps: **{last:.4f}**; lowest {best:.4f}, at step {best_step}. It is what a best "
+        "response gains, averaged over the roles, computed from the probabilities with which the policy of that step "
+        "(the last iterate, no average over steps) chooses in every situation of the game."
+    )
+
+
+def _shown(ratings: Mapping[str, Any]) -> list[int]:
+    count = len(ratings["members"])
+    return list(range(count)) if count <= _SHOWN else [0, *range(count - _SHOWN + 1, count)]
+
+
+def _elo(ratings: Mapping[str, Any]) -> str:
+    lines = ["| member | Elo | 95% interval | games |", "|---|--:|:-:|--:|"]
+    for number in _shown(ratings):
+        value, margin = ratings["elo"][number]
+        interval = f"{value - margin:+.0f} to {value + margin:+.0f}"
+        lines.append(f"| {ratings['members'][number]} | {value:+.0f} | {interval} | {sum(ratings['games'][number])} |")
+    return "\n".join(lines)
+
+
+def _payoff(ratings: Mapping[str, Any]) -> str:
+    shown = _shown(ratings)
+    names = [ratings["members"][number] for number in shown]
+    lines = ["Mean score of the row's member against the column's:", ""]
+    lines += [f"| | {' | '.join(names)} |", "|---|" + "--:|" * len(names)]
+    for name, number in zip(names, shown, strict=True):
+        values = (ratings["payoff"][number][other] for other in shown)
+        lines.append(f"| {name} | {' | '.join('' if value is None else f'{value:+.3f}' for value in values)} |")
+    return "\n".join(lines)
+
+
+def _draw(path: Path, curve: Sequence[tuple[int, float]], ratings: Mapping[str, Any] | None) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 4.2), dpi=130, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.set_title("Exploitability of the policy", loc="left", fontsize=11)
+    left.set_xlabel("step")
+    left.grid(alpha=0.25, linewidth=0.7)
+    left.spines[["top", "right"]].set_visible(False)
+    if curve:
+        left.plot(*np.array(curve, float).T, color="#2563a8", linewidth=2)
+        left.set_ylim(bottom=0)
+    else:
+        left.text(0.5, 0.5, "not measured", transform=left.transAxes, ha="center", va="center", color="#8a8f98")
+    _draw_payoff(right, ratings)
+    figure.savefig(path)
+
+
+def _draw_payoff(axis: Axes, ratings: Mapping[str, Any] | None) -> None:
+    axis.set_title("Mean score of row against column", loc="left", fontsize=11)
+    if not ratings:
+        axis.text(0.5, 0.5, "nobody was rated", transform=axis.transAxes, ha="center", va="center", color="#8a8f98")
+        axis.set_axis_off()
+        return
+    payoff = np.array(ratings["payoff"], float)
+    limit = max(float(np.nanmax(np.abs(payoff))), 1e-9)
+    image = axis.imshow(payoff, cmap="RdBu", vmin=-limit, vmax=limit)
+    axis.set_xticks(range(len(payoff)), ratings["members"], rotation=60, ha="right", fontsize=7)
+    axis.set_yticks(range(len(payoff)), ratings["members"], fontsize=7)
+    axis.figure.colorbar(image, ax=axis, shrink=0.8)
