@@ -31,16 +31,22 @@ def _history(rng: np.random.Generator, commits: int) -> tuple[Repository, dict[s
     return repository, files, log
 
 
-def _git(end: End, root: str, *arguments: str) -> str | None:
-    """What Git says about the repository that is left, in a fresh sandbox and without its settings and hooks."""
-    inside = {
-        path.removeprefix(f"{root}/"): file
-        for path, file in end.files.items()
-        if path.startswith(f"{root}/") and not path.startswith((f"{root}/.git/hooks/", f"{root}/.git/info/"))
-    }
-    files: Tree = inside | {".git/config": File(CONFIG.encode())}
-    result, _ = end.run(["git", "-c", "safe.directory=*", *arguments], files)
-    return result.text.strip() if result.ok else None
+def ask_git(end: End, root: str, *commands: str) -> list[str | None]:
+    """What Git says to each of the commands about the repository that is left; None where it fails.
+
+    It is asked in a fresh sandbox, without the repository's settings and hooks.
+    """
+    files: Tree = {
+        path: file
+        for path, file in below(end.files, root).items()
+        if not path.startswith((".git/hooks/", ".git/info/")) and path != ".git/config"
+    } | {".git/config": File(CONFIG.encode())}
+    script = "".join(f"git -c safe.directory='*' {command}; printf '\\0%d\\0' $?\n" for command in commands)
+    result, _ = end.run(["bash", "-c", script], files)
+    said = result.text.split("\0")
+    if len(said) != 2 * len(commands) + 1:
+        return [None] * len(commands)
+    return [text.strip() if status == "0" else None for text, status in zip(said[::2], said[1::2], strict=False)]
 
 
 def most_commits(rng: np.random.Generator) -> Task:
@@ -117,16 +123,23 @@ def commit(rng: np.random.Generator) -> Task:
     tree |= {f"{root}/{path}": File(work[path].encode(), mtime=NOW - DAY // 2) for path in (changed, added)}
 
     def check(end: End) -> dict[str, bool]:
-        listed = _git(end, root, "ls-tree", "-r", "--name-only", branch)
-        shown = {path: _git(end, root, "show", f"{branch}:{path}") for path in (changed, added)}
+        parents, said, listed, main, first, second = ask_git(
+            end,
+            root,
+            f"log -1 --format=%P {branch}",
+            f"log -1 --format=%s {branch}",
+            f"ls-tree -r --name-only {branch}",
+            "rev-parse main",
+            f"show {branch}:{changed}",
+            f"show {branch}:{added}",
+        )
         return {
-            "one commit on top": _git(end, root, "rev-list", "--parents", "-n", "1", branch)
-            == f"{_git(end, root, 'rev-parse', branch)} {head}",
-            "message": _git(end, root, "log", "-1", "--format=%s", branch) == message,
+            "one commit on top": parents == head,
+            "message": said == message,
             "files": listed is not None
             and sorted(listed.splitlines()) == sorted(work)
-            and all(shown[path] == work[path].strip() for path in shown),
-            "main is as it was": _git(end, root, "rev-parse", "main") == head,
+            and (first, second) == (work[changed].strip(), work[added].strip()),
+            "main is as it was": main == head,
         }
 
     return Task(
@@ -163,11 +176,13 @@ def revert(rng: np.random.Generator) -> Task:
     wanted = {**files, name: before[name]}
 
     def check(end: End) -> dict[str, bool]:
+        parents, rate, difference = ask_git(
+            end, root, "log -1 --format=%P main", f"show main:{name}", f"diff --name-only {head} main"
+        )
         return {
-            "one commit on top": (_git(end, root, "rev-list", "--parents", "-n", "1", "main") or "").split()[1:]
-            == [head],
-            "taken back": _git(end, root, "show", f"main:{name}") == before[name].strip(),
-            "the rest": _git(end, root, "diff", "--name-only", head, "main") == name,
+            "one commit on top": parents == head,
+            "taken back": rate == before[name].strip(),
+            "the rest": difference == name,
             "working folder": {p: f.text for p, f in below(end.files, root).items() if not p.startswith(".git/")}
             == wanted,
         }
