@@ -33,6 +33,7 @@ class Delegated:
                 folder.mkdir()
                 self._folders[controller] = folder
                 if controller == "unified":
+                    (folder / "zygote").mkdir()
                     for group in (parent, folder):
                         (group / "cgroup.subtree_control").write_text(" ".join(f"+{each}" for each in _CONTROLLERS))
                 if owner is not None:

@@ -16,7 +16,7 @@ import traceback
 from dataclasses import dataclass
 from typing import Any
 
-from . import linux, seccomp, wire
+from . import cgroup, linux, seccomp, wire
 from .cgroup import Cgroup
 from .jail import BYTES_OF_INODE, SPARE_PROCESSES, Jail
 from .server import Server
@@ -29,7 +29,7 @@ _WORK, _TEMPORARY, _SHARED, _SCRATCH = "/work", "/tmp", "/dev/shm", "/scratch"
 class _Child:
     pid: int
     client: socket.socket
-    cgroup: Cgroup | None
+    group: Cgroup | None
 
 
 class Zygote:
@@ -71,11 +71,11 @@ class Zygote:
             self._bury(descriptor)
 
     def _open(self, request: dict[str, Any], client: socket.socket) -> int | None:
-        cgroup = None
+        group = None
         try:
             if self._settings["cgroups"]:
                 self._count += 1
-                cgroup = Cgroup(self._settings["cgroups"], str(self._count), request["limits"], SPARE_PROCESSES)
+                group = Cgroup(self._settings["cgroups"], str(self._count), request["limits"], SPARE_PROCESSES)
             isolate = self._settings["isolate"]
             pid = linux.clone("user", "mount", "pid", "ipc", "uts", "net") if isolate else os.fork()
         except OSError as error:
@@ -83,20 +83,20 @@ class Zygote:
                 client.sendall(wire.encode({"fault": str(error)}))
             return None
         if pid == 0:
-            self._become_session(request, client, cgroup)
+            self._become_session(request, client, group)
         descriptor = os.pidfd_open(pid)
-        self._children[descriptor] = _Child(pid, client.dup(), cgroup)
+        self._children[descriptor] = _Child(pid, client.dup(), group)
         return descriptor
 
     def _bury(self, descriptor: int) -> None:
         child = self._children.pop(descriptor)
         os.waitpid(child.pid, 0)
         os.close(descriptor)
-        if child.cgroup is not None:
-            child.cgroup.remove()
+        if child.group is not None:
+            child.group.remove()
         child.client.close()
 
-    def _become_session(self, request: dict[str, Any], client: socket.socket, cgroup: Cgroup | None) -> None:
+    def _become_session(self, request: dict[str, Any], client: socket.socket, group: Cgroup | None) -> None:
         try:
             self._control.close()
             for descriptor, child in self._children.items():
@@ -116,7 +116,7 @@ class Zygote:
                 client.sendall(wire.encode({"fault": str(error)}))
                 raise
             environment = {**self._settings["environment"], "HOME": work, "TMPDIR": temporary}
-            jail = Jail(limits, work, environment, writable, isolate, cgroup, None, isolate, self._filter)
+            jail = Jail(limits, work, environment, writable, isolate, group, None, isolate, self._filter)
             server = Server(jail, temporary, client.fileno(), client.fileno())
             server.serve()
             if not isolate:
@@ -129,8 +129,14 @@ class Zygote:
 
 def main(settings: dict[str, Any]) -> None:
     """Get ready, and serve."""
+    try:
+        cgroup.enter(settings["cgroups"])
+    except OSError:
+        settings["cgroups"] = {}  # as where they cannot be made at all
     if settings["user"] is not None:
         _become(settings["user"])
+    if settings["cgroups"] and not _may_join(settings["cgroups"]):
+        settings["cgroups"] = {}
     import importlib
     import sys
 
@@ -143,6 +149,25 @@ def main(settings: dict[str, Any]) -> None:
     zygote._control.send(b"ready")
     zygote.serve()
     zygote.close()
+
+
+def _may_join(folders: dict[str, int]) -> bool:
+    """Whether a process can be moved to a new group: it may be forbidden where making groups is not."""
+    limits = {"memory_bytes": 1 << 26, "disk_bytes": 1 << 26, "processes": 8, "cpus": 1.0}
+    try:
+        group = Cgroup(folders, "probe", limits, 0)
+    except OSError:
+        return False
+    child = os.fork()
+    if child == 0:
+        try:
+            group.join()
+            os._exit(0)
+        finally:
+            os._exit(1)
+    joined = os.waitpid(child, 0)[1] == 0
+    group.remove()
+    return joined
 
 
 def _become(user: int) -> None:
