@@ -24,11 +24,11 @@ PAGES = sorted((ROOT / "docs" / "methods").glob("*.md"))
 INDEX = ROOT / "docs" / "methods.md"
 
 METHODS = {
-    "reward": """ACECode, Auto MC-Reward, BARFI, CaRL, CDR, Clip & Delta, Co-Reward, Contrastive Text-to-SQL, DRO, Eureka,
-        EvoVLA, FLR, G-RA, GRPO-CARE, GRPO-lambda, GUI-G1, GUI-G2, Hybrid multi-aspect reward, ICPL, KAGI, Lucy-SKG,
-        Mixed-R1, MMBoundary, MR-RLVR, PAR, R^3, RGR-GRPO, RLPR, RPR, SAR, Self-Debug & Explain, Semantic encoder
-        reward, SGP, Shop-R1, SophiaVL-R1, SSL4RL, Text2Reward, TGPO, ToolRL, Vision-SR1, VLM-RM, 3D-R1, STVG-o1,
-        TRivia""",
+    "reward": """ACECode, Auto MC-Reward, BARFI, CaRL, CDR, Clip & Delta, Co-Reward, Contrastive Text-to-SQL, DRO,
+        Eureka, EvoVLA, FLR, G-RA, GRPO-CARE, GRPO-lambda, GUI-G1, GUI-G2, Hybrid multi-aspect reward, ICPL, KAGI,
+        Lucy-SKG, Mixed-R1, MMBoundary, MR-RLVR, PAR, R^3, RGR-GRPO, RLPR, RPR, SAR, Self-Debug & Explain, Semantic
+        encoder reward, SGP, Shop-R1, SophiaVL-R1, SSL4RL, Text2Reward, TGPO, ToolRL, Vision-SR1, VLM-RM, 3D-R1,
+        STVG-o1, TRivia""",
     "intrinsic-reward": "ONI, RLP, RLSP, SLIM",
     "credit-assignment": "CALM, EMPG, LaRe, OPRL, T-REG, TP-GRPO",
     "judge": "Flex-Judge, MPO, Self-J, SSR-Zero",
