@@ -59,8 +59,8 @@ class ModelStrategy:
             for token, chance in zip(following.tolist(), chances, strict=True):
                 shares[number][(*prefix, token)] = chance
         for item, each, share in zip(todo, replies, shares, strict=True):
-            chances = [np.prod([share.get(reply[:end], 1.0) for end in range(1, len(reply) + 1)]) for reply in each]
-            self._known[item] = np.array(chances, np.float64)
+            products = [np.prod([share.get(reply[:end], 1.0) for end in range(1, len(reply) + 1)]) for reply in each]
+            self._known[item] = np.array(products, np.float64)
 
     def _chances(self, scores: torch.Tensor) -> list[float]:
         if not self._temperature:

@@ -297,7 +297,8 @@ class TransformersEngine:
     def _finish(self, sequence: _Sequence, token: int) -> Literal["stop", "length", "context"] | None:
         assert sequence.request is not None
         sampling = sequence.request.sampling
-        if token in sampling.stop_ids or (sequence.choices is not None and not len(sequence.allowed)):
+        allowed = sequence.allowed
+        if token in sampling.stop_ids or (allowed is not None and not len(allowed)):
             return "stop"
         count = len(sequence.logprobs)
         if sampling.stop and self.tokenizer is not None:

@@ -1,6 +1,6 @@
 """Whether simultaneous gradient play goes to a Nash equilibrium, and with what steps: small-gain certificates.
 
-Each player ascends its own payoff; together they follow ``x' = -F(x)`` with the pseudo-gradient F, the players' negative
+Each player ascends its own payoff; together they follow x' = -F(x) with the pseudo-gradient F, the players' negative
 gradients side by side.  Where F is strongly monotone this contracts to the one equilibrium, and F may be so in a metric
 that weighs players differently although it is not in the Euclidean one (Small-Gain Nash: Certified Contraction to Nash
 Equilibria in Differentiable Games, 2025).

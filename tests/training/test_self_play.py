@@ -156,7 +156,8 @@ def test_a_league_trains_an_exploiter_and_meets_the_past(made: Any) -> None:
     assert all(member.policy == name for name, own in groups.items() for group in own for member in group)
     games = driver.ratings.games
     assert driver.ratings.members[0] in ("step-000002", "start")
-    assert (games == games.T).all() and games.sum() == 2 * 2 * 2  # two newcomers, two games each against the beginner
+    assert (games == games.T).all()
+    assert games.sum() == 2 * 2 * 2  # two newcomers, two games each against the beginner
 
 
 def test_the_hardest_opponents_are_met_most() -> None:
