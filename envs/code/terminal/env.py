@@ -218,8 +218,10 @@ class Shell:
         if self._bash is None or not self._bash.alive:
             self._bash = self._session.shell()
             self._tell(self._bash, self._opening)
-        self._tell(self._bash, f"{self._times} RANDOM={self._count} SECONDS=0; (exit {self._status})")
-        result = self._checked(self._bash.run(command, timeout=MOST_SECONDS))
+        self._tell(self._bash, f"{self._times} RANDOM={self._count} SECONDS=0")
+        # The interpreter's own commands came in between.
+        before = f"(exit {self._status}); " if "$?" in command else ""
+        result = self._checked(self._bash.run(before + command, timeout=MOST_SECONDS))
         self._status = result.exit_code if result.exit_code is not None and result.exit_code >= 0 else 1
         # What is newer than the episode's day was written just now.
         stamp = f"@{self._now}"
