@@ -60,7 +60,51 @@ _CHECKED = """function() {
   const state = this.getAttribute('aria-checked');
   return state === null ? null : state === 'true';
 }"""
-_FOCUS = "function() { (this.nodeType === 1 ? this : this.parentElement).focus(); }"
+# A part of the element, as [box, x, y] with x and y from 0 to 1, where nothing else lies on top; or what does.
+_UNCOVERED = """function() {
+  const element = this.nodeType === 1 ? this : this.parentElement ?? this.documentElement;
+  element.scrollIntoViewIfNeeded();
+  const range = element.ownerDocument.createRange();
+  if (this.nodeType === 3) range.selectNode(this);
+  const boxes = (this.nodeType === 3 ? range : element).getClientRects(), root = element.getRootNode();
+  let cover = null;
+  for (const [x, y] of [[.5, .5], [.2, .5], [.8, .5], [.5, .2], [.5, .8], [.1, .1], [.9, .1], [.1, .9], [.9, .9]]) {
+    for (const [number, box] of [...boxes].entries()) {
+      if (!box.width || !box.height) continue;
+      const hit = root.elementFromPoint(box.x + x * box.width, box.y + y * box.height);
+      if (hit && (element.contains(hit) || hit.closest('label')?.control === element)) return [number, x, y];
+      cover ??= hit;
+    }
+  }
+  // An ancestor in its place means that the element lets the mouse through.
+  if (!cover || cover.contains(element)) return [0, .5, .5];
+  return `${cover.tagName.toLowerCase()} ${JSON.stringify(cover.textContent.trim().slice(0, 40))}`;
+}"""
+# A wheel event of the browser's own is answered by its compositor, which frames on demand can leave waiting for ever.
+_SCROLL = """(x, y, dx, dy) => {
+  let target = document.elementFromPoint(x, y);
+  while (target?.contentDocument) {
+    const box = target.getBoundingClientRect();
+    x -= box.x + target.clientLeft;
+    y -= box.y + target.clientTop;
+    target = target.contentDocument.elementFromPoint(x, y);
+  }
+  if (!target) return;
+  const wheel = {deltaX: dx, deltaY: dy, clientX: x, clientY: y, bubbles: true, cancelable: true, composed: true};
+  if (!target.dispatchEvent(new WheelEvent('wheel', wheel))) return;
+  for (let box = target; box; box = box.parentElement ?? box.ownerDocument.defaultView.frameElement) {
+    const root = box === box.ownerDocument.scrollingElement;
+    const style = getComputedStyle(box), turns = (overflow) => root || ['auto', 'scroll'].includes(overflow);
+    const left = box.scrollLeft, top = box.scrollTop;
+    box.scrollBy(turns(style.overflowX) ? dx : 0, turns(style.overflowY) ? dy : 0);
+    if (box.scrollLeft !== left || box.scrollTop !== top) return;
+  }
+}"""
+_FOCUS = "function() { this.focus(); }"
+# Texts and documents stand for the element around or inside them.
+_ON_ELEMENT = "function(...given) { return (FUNCTION).apply(ELEMENT, given); }".replace(
+    "ELEMENT", "this.nodeType === 1 ? this : this.parentElement ?? this.documentElement"
+)
 
 
 @dataclass
@@ -201,7 +245,7 @@ class Actor:
     async def scroll_at(self, x: float, y: float, dx: float, dy: float) -> None:
         """Scroll what is at a place by pixels."""
         self._inside(x, y)
-        self._later("Input.dispatchMouseEvent", type="mouseWheel", x=x, y=y, deltaX=dx, deltaY=dy)
+        await self._tab.evaluate(f"({_SCROLL})({x}, {y}, {dx}, {dy})")
 
     @action
     async def mouse_move(self, x: float, y: float) -> None:
@@ -330,30 +374,35 @@ class Actor:
         return self.elements[bid]
 
     async def _on(self, bid: str, function: str, *arguments: Any) -> Any:
-        node = self._node(bid)
+        """What a function of the page returns for an element."""
+        return await self._call(bid, _ON_ELEMENT.replace("FUNCTION", function), *arguments)
+
+    async def _call(self, bid: str, function: str, *arguments: Any) -> Any:
         try:
-            return await self._tab.call_on(node, function, *arguments)
+            return await self._tab.call_on(self._node(bid), function, *arguments)
         except ProtocolError as error:
             raise ActionError(f"The element {bid!r} cannot be used: {_first_line(error)}.") from None
 
     async def _place(self, bid: str) -> tuple[float, float]:
-        """The middle of an element in the viewport, to which it is scrolled."""
+        """A place in the viewport, to which the element is scrolled, where it is on top: its middle if possible."""
         node = self._node(bid)
-        scrolled = self._tab.send("DOM.scrollIntoViewIfNeeded", backendNodeId=node)
-        shape = self._tab.send("DOM.getContentQuads", backendNodeId=node)
+        free = await self._call(bid, _UNCOVERED)
+        if isinstance(free, str):
+            raise ActionError(f"The element {bid!r} is covered by {free}.")
         try:
-            await scrolled
-            quads = (await shape)["quads"]
+            quads = (await self._tab.call("DOM.getContentQuads", backendNodeId=node))["quads"]
         except ProtocolError as error:
-            shape.cancel()
             raise ActionError(f"The element {bid!r} cannot be used: {_first_line(error)}.") from None
-        for quad in quads:
-            xs, ys = quad[::2], quad[1::2]
-            if max(xs) - min(xs) > 0 and max(ys) - min(ys) > 0:
-                width, height = self.context.viewport
-                x, y = sum(xs) / 4, sum(ys) / 4
-                return min(max(x, 0), width - 1), min(max(y, 0), height - 1)
-        raise ActionError(f"The element {bid!r} has no place on the page: it is hidden or empty.")
+        box, x, y = free
+        if not quads:
+            raise ActionError(f"The element {bid!r} has no place on the page: it is hidden or empty.")
+        quad = quads[min(box, len(quads) - 1)]
+        left, right, top, bottom = min(quad[::2]), max(quad[::2]), min(quad[1::2]), max(quad[1::2])
+        width, height = self.context.viewport
+        return (
+            min(max(left + x * (right - left), 0), width - 1),
+            min(max(top + y * (bottom - top), 0), height - 1),
+        )
 
     def _inside(self, x: float, y: float) -> None:
         width, height = self.context.viewport

@@ -28,6 +28,7 @@ _FLAGS = (
     "--no-first-run",
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
+    "--disable-smooth-scrolling",
     "--mute-audio",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
@@ -37,9 +38,9 @@ _FLAGS = (
     "--enable-begin-frame-control",
     "--run-all-compositor-stages-before-draw",
     "--deterministic-mode",
-    # All frames of a tab in one process, which makes them one clock and one accessibility tree.
+    # All frames of a tab in one process, which makes them one clock; and pages that are gone back to load again.
     "--disable-site-isolation-trials",
-    "--disable-features=IsolateOrigins,site-per-process,Translate,OptimizationHints,MediaRouter",
+    "--disable-features=IsolateOrigins,site-per-process,BackForwardCache,Translate,OptimizationHints,MediaRouter",
     # Nothing goes out but to the hosts that are named: see `network_flags`.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--dns-prefetch-disable",
@@ -87,7 +88,7 @@ class Browser:
 
     def __init__(self, connection: Connection, process: int, profile: str) -> None:
         self.connection = connection
-        self._process = process
+        self.process = process
         self._profile = profile
 
     @classmethod
@@ -139,9 +140,9 @@ class Browser:
         """End every process of it, and remove its profile."""
         self.connection.close()
         with contextlib.suppress(ProcessLookupError):
-            os.killpg(self._process, signal.SIGKILL)
+            os.killpg(self.process, signal.SIGKILL)
         with contextlib.suppress(ChildProcessError):
-            os.waitpid(self._process, 0)
+            os.waitpid(self.process, 0)
         shutil.rmtree(self._profile, ignore_errors=True)
 
 

@@ -171,7 +171,7 @@ class _Walk:
             if role in _SILENT:
                 continue
             children = [by_id[child] for child in node.get("childIds", ()) if child in by_id]
-            listens = self._listens(backend)
+            listens = self._listens(node, backend)
             text = _only_text(children, by_id) if role in _TRANSPARENT and listens else None
             if text is not None and role != "LabelText":
                 # What listens for clicks without saying what it is goes by the text that it shows.
@@ -188,8 +188,9 @@ class _Walk:
                 self.frame(backend, depth)
             stack.extend((child, depth, said, heard or listens) for child in reversed(children))
 
-    def _listens(self, node: int) -> bool:
-        return node in self.layout.clickable and node in self.layout.boxes
+    def _listens(self, node: Mapping[str, Any], backend: int) -> bool:
+        focusable = any(item["name"] == "focusable" for item in node.get("properties", ()))
+        return (focusable or backend in self.layout.clickable) and backend in self.layout.boxes
 
 
 def _only_text(children: list[dict[str, Any]], by_id: Mapping[str, dict[str, Any]]) -> str | None:

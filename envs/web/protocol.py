@@ -31,7 +31,8 @@ class Connection:
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
-        self.lost: asyncio.Future[None] | None = None
+        self.lost: asyncio.Future[None]
+        """Done when the other end is gone."""
         self._last = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._listeners: dict[str, Listener] = {}
@@ -50,7 +51,7 @@ class Connection:
     @property
     def alive(self) -> bool:
         """Whether the other end is still there."""
-        return self.lost is not None and not self.lost.done()
+        return not self.lost.done()
 
     def listen(self, session: str, listener: Listener | None) -> None:
         """Send the events of a session (``""``: the browser's own) to ``listener``, or nowhere."""
@@ -119,7 +120,7 @@ class Connection:
             answer.set_result(message["result"])
 
     def _lose(self) -> None:
-        if self.lost is not None and not self.lost.done():
+        if not self.lost.done():
             self.lost.set_result(None)
         for answer in self._waiting.values():
             if not answer.done():

@@ -183,7 +183,10 @@ class Tab:
         self._elapsed += milliseconds
         deadline = time.monotonic() + self.connection.timeout
         while not self._expired.done():
-            await asyncio.wait([self._expired], timeout=_FRAME_PATIENCE)
+            lost = self.connection.lost
+            await asyncio.wait([self._expired, lost], timeout=_FRAME_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
+            if lost.done():
+                raise BrowserLost("the browser is gone")
             if self._answered and not self._tasks and not self._expired.done():
                 # Some pictures are taken in only when the next frame is drawn, and hold the clock until then.
                 self._answered = False

@@ -24,7 +24,11 @@
     const open = boxes.find((box) => !box.checked);
     return open ? click(open) : submit();
   };
-  const link = (goal) => withText('.alink', quoted(goal)[0]);
+  const link = (goal) => {
+    const bare = (words) => words.replace(/[.,]+$/, '').toLowerCase();
+    const wanted = quoted(goal)[0];
+    return withText('.alink', wanted) || all('.alink').find((element) => bare(text(element)) === bare(wanted));
+  };
 
   const clickQuoted = (goal) => click(all('#area button, #area input[type=button]').find(
     (element) => (text(element) || element.value) === quoted(goal)[0]));
@@ -40,7 +44,8 @@
   };
   const expand = (goal) => {
     const section = goal.includes('link') ? link(goal) : one('#subbtn');
-    const content = section.closest('.ui-accordion-content'), header = content.previousElementSibling;
+    const content = section.closest('.ui-accordion-content') || one('.ui-accordion-content');
+    const header = content.previousElementSibling;
     if (header.getAttribute('aria-expanded') !== 'true') return click(header);
     return jQuery(content).is(':animated') ? wait(300) : click(section);
   };
@@ -186,9 +191,9 @@
   const paragraph = () => text(one('#area p'));
   const shell = (goal) => {
     const ending = goal.match(/extension (\.\w+)/)?.[1] ?? null;
-    const output = all('.terminal-output').map(text).join(' ').split(/\s+/);
-    const typed = text(one('#active-input') || document.body), line = (command) => ['keyboard_type', `${command}\n`];
-    if (!output.some((word) => word)) return line('ls');
+    const line = (command) => ['keyboard_type', `${command}\n`];
+    if (!/\$\s*ls\b/.test(text(one('#terminal')))) return line('ls');
+    const output = text(all('.terminal-output').at(-1)).split(/\s+/);
     const file = output.find((word) => (ending ? word.endsWith(ending) : word && !word.includes('.')));
     return line(`rm ${file}`);
   };
@@ -196,14 +201,14 @@
     const [, genre, name, year] = goal.match(/for (.+) movies directed by (.+) from year (\d+)/);
     const entries = all('#area input[type=text], #area input:not([type])');
     const label = (field) => {
-      for (let around = field.parentElement; around.id !== 'area'; around = around.parentElement) {
-        if (/genre|director|year/i.test(text(around))) return text(around).toLowerCase();
-      }
-      return field.placeholder.toLowerCase();
+      const labels = [field.placeholder, field.className, field.id, field.name];
+      for (let around = field.parentElement; around.id !== 'area'; around = around.parentElement) labels.push(text(around));
+      labels.push(document.evaluate('preceding::text()[normalize-space()][1]', field, null, 2).stringValue);
+      return labels.find((words) => /genre|director|year/i.test(words))?.toLowerCase() ?? '';
     };
     const values = {genre, director: name, year};
     return fill(entries.map((field) => [field, values[Object.keys(values).find((key) => label(field).includes(key))]]),
-      () => click(one('#area .ui-submit') || one('#area button, #area input[type=submit]')));
+      () => click(all('#area *').filter((element) => /^(Search|Submit)$/.test(text(element) || element.value)).at(-1)));
   };
 
   return {
@@ -234,7 +239,7 @@
     },
     'click-shape': (goal) => click(figures(goal.match(/Click on a (.*)/)[1])[0]),
     'click-tab': (goal) => click(withText('.ui-tabs-anchor', goal.match(/Tab #\d+/)[0])),
-    'click-tab-2': switchTab, 'click-tab-2-easy': switchTab, 'click-tab-2-medium': switchTab, 'click-tab-2-hard': switchTab,
+    'click-tab-2': switchTab, 'click-tab-2-easy': switchTab, 'click-tab-2-hard': switchTab,
     'click-test': clickOne, 'click-test-2': clickOne, 'click-test-transfer': clickOne,
     'click-widget': (goal) => click(one(`#area [data-type="${quoted(goal)[0]}"]`)),
     'copy-paste': () => fill([[one('#answer-input'), one('#area textarea').value]]),
@@ -286,7 +291,7 @@
       return click(all('#area-buttons button').find((button) => names.includes(button.dataset.type)));
     },
     'login-user': credentials, 'login-user-popup': credentials,
-    'multi-layouts': movies, 'multi-orderings': movies,
+    'multi-orderings': movies,
     'navigate-tree': tree,
     'number-checkboxes': (goal) => {
       const boxes = all('#checkboxes input'), pattern = PATTERNS[number(goal.match(/"(\d)"/)[1])].flat();
@@ -312,8 +317,9 @@
     'sign-agreement': (goal) => {
       const area = one('#area textarea'), end = area.scrollHeight - area.clientHeight;
       const field = one('#area input[type=text]'), [name, button] = quoted(goal).slice(-2);
-      if (area.scrollTop < end - 2) return ['scroll_at', ...centre(area), 0, end - area.scrollTop];
-      const press = () => click(all('#area button').find((element) => text(element) === quoted(goal).at(-1)));
+      if (goal.startsWith('Scroll') && area.scrollTop < end - 2) return ['scroll_at', ...centre(area), 0, end - area.scrollTop];
+      const wanted = quoted(goal).at(-1) || goal.match(/the (\w+) button/)[1];
+      const press = () => click(all('#area button').find((element) => text(element).toLowerCase() === wanted.toLowerCase()));
       return quoted(goal).length > 1 ? fill([[field, name]], press) : press();
     },
     'simple-algebra': () => fill([[one('#math-answer'), solve()]]),

@@ -1,0 +1,147 @@
+"""MiniWoB's tasks: all there, repeatable, paid as their pages say, and solved by their scripts."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import gymnasium
+import pytest
+
+import palestra
+from palestra.envs.web.miniwob.env import MiniWoB, pages_folder
+from palestra.envs.web.miniwob.names import FLIGHTS, PAGES, TASKS
+from palestra.envs.web.miniwob.oracle import solved_tasks
+
+REPEATABLE = ("same_seed_same_episode", "reset_forgets", "reset_without_seed_goes_on", "instances_apart")
+SAMPLE = ("click-checkboxes", "use-autocomplete", "email-inbox-noscroll")
+
+
+def test_every_page_of_the_package_is_a_task() -> None:
+    shipped = {path.stem for path in (pages_folder() / "miniwob").glob("*.html")}
+    flights = {f"flight.{path.parent.name}" for path in (pages_folder() / "flight").glob("*/wrapper.html")}
+    assert (shipped, flights) == (set(PAGES), set(FLIGHTS))
+    assert all(f"MiniWoB/{task}-v0" in gymnasium.registry for task in TASKS)
+
+
+def test_sixty_tasks_or_more_have_a_solver() -> None:
+    assert len(solved_tasks()) >= 60
+    assert solved_tasks() <= set(TASKS)
+    assert not hasattr(MiniWoB("circle-center"), "oracle")
+
+
+@pytest.mark.parametrize("task", SAMPLE)
+def test_episodes_are_repeatable_and_solved(task: str) -> None:
+    report = palestra.check(f"MiniWoB/{task}-v0", only=(*REPEATABLE, "oracle_solves", "oracle_only_advises"))
+    assert report.passed, report
+
+
+def test_raw_and_decayed_reward_and_success() -> None:
+    paid = {}
+    for decay in (False, True):
+        env = MiniWoB("click-test-2", time_decay=decay)
+        env.reset(seed=3)
+        env.step("noop(4900)")
+        _, paid[decay], terminated, _, info = env.step(env.oracle())
+        assert (terminated, info["success"], info["raw_reward"]) == (True, True, 1.0)
+        env.reset(seed=3)
+        assert env.step("click('a3')")[1] == -1.0
+        env.close()
+    assert paid[False] == 1.0
+    assert 0.4 < paid[True] < 0.5
+
+
+def test_a_wrong_answer_that_is_paid_a_little_is_no_success() -> None:
+    env = MiniWoB("find-greatest")
+    env.reset(seed=1)
+    wrong = next(
+        card
+        for card in range(3)
+        if "hidden"
+        in env.pool.run(env.context.active.evaluate(f"document.querySelectorAll('.card')[{card}].className"))
+        and card != best_card(env)
+    )
+    x, y = env.pool.run(
+        env.context.active.evaluate(
+            f"(b => [b.x + b.width / 2, b.y + b.height / 2])(document.querySelectorAll('.card')[{wrong}]"
+            ".getBoundingClientRect())"
+        )
+    )
+    env.step(f"mouse_click({x}, {y})")
+    submit = next(line.name for line in env.seen.lines if "button 'Submit'" in line.text)
+    _, reward, terminated, _, info = env.step(f"click('{submit}')")
+    env.close()
+    assert (reward, terminated, info["success"]) == (0.1, True, False)
+
+
+def best_card(env: MiniWoB) -> int:
+    script = "[...document.querySelectorAll('.card-value')].map(e => Number(e.textContent))"
+    values = env.pool.run(env.context.active.evaluate(script))
+    return int(values.index(max(values)))
+
+
+def test_time_runs_out_on_the_pages_clock() -> None:
+    env = MiniWoB("click-test")
+    env.reset(seed=0)
+    for _ in range(9):
+        assert not env.step("noop(900)")[2]
+    _, reward, terminated, _, info = env.step("noop(1000)")
+    env.close()
+    assert (reward, terminated, info["reason"]) == (-1.0, True, "timed out")
+
+
+def test_one_environment_serves_several_tasks() -> None:
+    env = gymnasium.make("MiniWoB/mix-v0", tasks=["click-test", "focus-text"])
+    seen = {env.reset(seed=seed)[1]["task"] for seed in range(8)}
+    env.close()
+    assert seen == {"click-test", "focus-text"}
+
+
+def test_unknown_tasks_and_modes_are_errors() -> None:
+    with pytest.raises(ValueError, match="the nearest one is 'click-test'"):
+        MiniWoB(["click-tset"])
+    with pytest.raises(ValueError, match="data_mode"):
+        MiniWoB("click-test", data_mode="dev")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="at least one task"):
+        MiniWoB([])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", TASKS)
+def test_every_task_is_repeatable(task: str) -> None:
+    report = palestra.check(f"MiniWoB/{task}-v0", only=REPEATABLE)
+    assert report.passed, report
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("task", sorted(solved_tasks()))
+def test_every_solver_solves(task: str) -> None:
+    report = palestra.check(f"MiniWoB/{task}-v0", only=("oracle_solves",))
+    assert report.passed, report
+
+
+@pytest.mark.slow
+def test_two_thousand_resets_leak_nothing() -> None:
+    env = MiniWoB("click-checkboxes")
+    memory, files, renderers = [], [], []
+    for number in range(2000):
+        env.reset(seed=number)
+        if number in (200, 1999):
+            processes = [path for path in Path("/proc").glob("[0-9]*") if _session(path) == env.context.browser.process]
+            memory.append(sum(_resident(path) for path in processes))
+            files.append(len(list(Path("/proc/self/fd").iterdir())))
+            renderers.append(len(processes))
+    env.close()
+    assert renderers[0] == renderers[1]
+    assert files[0] == files[1]
+    assert memory[1] < 1.3 * memory[0]
+
+
+def _session(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[3])
+    except OSError:
+        return 0
+
+
+def _resident(process: Path) -> int:
+    return int((process / "statm").read_text().split()[1]) * 4096
