@@ -167,5 +167,27 @@ def _play(options: argparse.Namespace) -> int:
     return 0
 
 
-COMMANDS: list[Callable[[Any], None]] = [_add_check, _add_audit, _add_play]
+def _add_match(commands: Any) -> None:
+    parser = commands.add_parser("match", help="let two players play many games, in both seats")
+    parser.add_argument("game", help="id of a game, such as KuhnPoker-v0")
+    player_help = "a player of the game's, random, optimal, the folder of a run, or <folder>@start"
+    parser.add_argument("first", help=player_help)
+    parser.add_argument("second", help="the same")
+    parser.add_argument("--games", type=int, default=1000, help="how many, over all seats")
+    parser.add_argument("--seed", type=int, default=0, help="seed of the deals and the players")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="argument of the game")
+    parser.set_defaults(run=_match)
+
+
+def _match(options: argparse.Namespace) -> int:
+    from .training.match import play_match
+
+    kwargs = dict(_setting(text) for text in options.set)
+    played = play_match(options.game, options.first, options.second, options.games, options.seed, kwargs)
+    print(f"{options.first} against {options.second}")
+    print("\n".join(played.lines()))
+    return 0
+
+
+COMMANDS: list[Callable[[Any], None]] = [_add_check, _add_audit, _add_play, _add_match]
 """One function for each command: it adds the command's parser and sets ``run`` to a function of the parsed options."""

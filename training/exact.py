@@ -55,5 +55,5 @@ def _decisions(written: Any) -> Iterator[tuple[str, Asked]]:
         for player, role in enumerate(game.roles)
     }
     written.expected(profile)
-    for player, item in sorted(seen):
-        yield game.roles[player], item
+    for player, found in sorted(seen):
+        yield game.roles[player], found

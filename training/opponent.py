@@ -14,6 +14,7 @@ from ..agents.packed import load_model
 from ..agents.transformers_engine import TransformersEngine
 from ..trajectory import Observation
 from . import checkpoint, recipe
+from .cast import PLAYERS
 from .checkpoint import OTHERS, CheckpointError, no_progress_bar
 from .rollout import with_feedback
 from .setup import device_of, language, policy_names
@@ -23,7 +24,8 @@ class RunPlayer:
     """What a run has learned takes roles in one episode, as a script of :mod:`palestra.agents.players`.
 
     Args:
-        run: the run's folder; its last checkpoint plays.
+        run: folder of a run, whose last checkpoint plays; ``<folder>@start`` or ``<folder>@step-000100`` is what its policy
+            was then.
         env: the environment that is played, made as the run's was.
 
     Raises:
@@ -32,13 +34,18 @@ class RunPlayer:
     """
 
     def __init__(self, run: str | Path, env: Any) -> None:
-        self.config = recipe.load(Path(run) / recipe.FILE)
-        saved = checkpoint.latest(run)
+        folder, _, member = str(run).partition("@")
+        self.config = recipe.load(Path(folder) / recipe.FILE)
+        saved = checkpoint.latest(folder)
         if saved is None:
-            raise CheckpointError(f"{run} has no checkpoint to play against")
+            raise CheckpointError(f"{folder} has no checkpoint to play against")
         self._saved = saved
+        self._frozen = Path(folder) / PLAYERS / member if member else None
+        if self._frozen is not None and not self._frozen.is_dir():
+            raise CheckpointError(f"{folder} keeps no {member}: there is no {self._frozen}")
         self._tokenizer, self._renderer, self._parser = language(self.config, str(saved), env)
         self._names = policy_names(self.config, tuple(env.possible_agents))
+        self._slots = len(env.possible_agents)
         self._engines: dict[str, TransformersEngine] = {}
         self._last: dict[str, np.ndarray] = {}
 
@@ -64,13 +71,23 @@ class RunPlayer:
                 return action
         return self._parser.parse(completion.ids).action
 
+    def forget(self) -> None:
+        """Begin another episode."""
+        self._last = {}
+
     def _engine(self, role: str) -> TransformersEngine:
         """The engine of the policy that takes ``role``, made when it is first asked."""
         name = role if role in self._names else self._names[0]
         if name not in self._engines:
+            path = self._saved if self._frozen is None else self._frozen / name
             with no_progress_bar():
-                model = load_model(str(self._saved), device_of(self.config), getattr(torch, self.config.dtype))
-            if name != self._names[0]:
+                model = load_model(str(path), device_of(self.config), getattr(torch, self.config.dtype))
+            if self._frozen is None and name != self._names[0]:
                 model.load_state_dict(checkpoint.load(self._saved)[0][OTHERS][name]["weights"])
-            self._engines[name] = TransformersEngine(model, self._tokenizer, slots=len(self._names) + 8)
+            self._engines[name] = TransformersEngine(model, self._tokenizer, slots=self._slots)
         return self._engines[name]
+
+
+def is_run(name: str) -> bool:
+    """Whether a player's name is that of a run's folder, and not of a script."""
+    return (Path(name.partition("@")[0]) / recipe.FILE).is_file()

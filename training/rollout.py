@@ -271,7 +271,8 @@ class Rollout:
         """One step of each engine; the episodes that this ends, for want of room in a context."""
         full: dict[int, _Episode] = {}
         for completion in [completion for engine in self._engines() for completion in engine.step()]:
-            seat, role = completion.session  # type: ignore[misc]
+            session: Any = completion.session
+            seat, role = session
             if not self._act(live[seat], role, completion):
                 full[seat] = live[seat]
         return list(full.values())

@@ -18,6 +18,7 @@ from palestra.training import checkpoint, metrics, recipe
 from palestra.training.advantages import RoleBaseline, Scored
 from palestra.training.config import Config, Opponents
 from palestra.training.learner import Learner
+from palestra.training.match import play_match
 from palestra.training.matching import Matching
 from palestra.training.opponent import RunPlayer
 from palestra.training.ratings import RATINGS, Ratings, prioritised
@@ -228,6 +229,9 @@ def test_a_run_goes_on_where_it_was_to_the_bit(tmp_path: Path, flags: list[str])
     assert (whole / "self_play.png").stat().st_size > 10_000
     curve = [row["evaluation/exploitability"] for row in metrics.read(whole) if "evaluation/exploitability" in row]
     assert len(curve) == 2
+    played = play_match("KuhnPoker-v0", str(whole), f"{whole}@start", games=12)
+    assert (played.own == -played.other).all()
+    assert played.lines()[0].startswith("all games: 12 games, ")
     env = make_multi("KuhnPoker-v0")
     player, table = RunPlayer(whole, env), as_table(env)
     (role, news), *_ = table.reset(0, None).items()
@@ -247,6 +251,15 @@ def test_the_commands_of_the_page_are_ones_that_train_py_takes(tmp_path: Path) -
     assert (
         recipe.parse(["--env=Nim-v0", "--self-play", f"--run={tmp_path}"]).advantage == "role_baseline"
     )  # the one for any
+
+
+def test_optimal_play_never_loses_tic_tac_toe_and_gains_by_it() -> None:
+    played = play_match("TicTacToe-v0", "optimal", "random", games=100)
+    assert (played.own >= played.other).all()
+    first, second = played.lines()[1:]
+    assert first.startswith("as player_0: 50 games")
+    assert second.startswith("as player_1: 50 games")
+    assert (played.own > played.other).mean() > 0.8
 
 
 @pytest.mark.parametrize("name", ["kuhn", "leduc", "tic-tac-toe", "levine-hats", "pile", "self-play"])
