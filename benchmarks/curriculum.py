@@ -5,7 +5,7 @@ that goal and page share.  It knows nothing at first, and learns by REINFORCE fr
 mean is the baseline.  Tasks have one to four things to be done; the held-out ones have three or four, which a beginner
 never solves.
 
-    python benchmarks/curriculum.py [--episodes 1600] [--seeds 3] [--sources uniform evolving learning_progress]
+    python benchmarks/curriculum.py [--episodes 700] [--seeds 0 1 2] [--sources uniform evolving learning_progress]
 """
 
 from __future__ import annotations
@@ -137,12 +137,12 @@ def train(name: str, seed: int, episodes: int) -> tuple[float, dict[int, int]]:
 def main() -> None:
     """Train with each source on each seed, in turn."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--episodes", type=int, default=1600)
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--episodes", type=int, default=700)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sources", nargs="+", default=["uniform", "evolving", "learning_progress"])
     arguments = parser.parse_args()
     results: dict[str, list[float]] = {name: [] for name in arguments.sources}
-    for seed in range(arguments.seeds):
+    for seed in arguments.seeds:
         for name in arguments.sources:
             began = time.process_time()
             solved, played = train(name, seed, arguments.episodes)

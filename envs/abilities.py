@@ -6,6 +6,7 @@ having the attribute or the methods; ``palestra check`` tests each one that is d
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 
@@ -56,3 +57,14 @@ class Tasked(Protocol):
     """
 
     def tasks(self, split: str) -> int: ...
+
+
+@runtime_checkable
+class Parametrised(Protocol):
+    """``axes(split)``: the parameters that the tasks of a split are numbered along, each with all its values.
+
+    Task numbers count through the last parameter fastest.  A parameter of numbers is ordered, one of texts holds
+    alternatives, and one that is called ``"variation"`` is a seed, which makes a task neither harder nor easier.
+    """
+
+    def axes(self, split: str) -> Mapping[str, Sequence[Any]]: ...

@@ -92,9 +92,10 @@ class Difficulty:
 class Evolving(Uniform):
     """New tasks from failed ones, of a difficulty that teaches.
 
-    A task that failed is the seed of new ones: one of its parameters goes a step up or down, or it is drawn anew with
-    another variation.  Of these, tasks are played whose success, as lately seen in their cell, lies between ``low`` and
-    ``high``: those never solved and those always solved teach nothing.  This is WebRL's self-evolving curriculum
+    A task that failed is the seed of new ones.  If tasks of its parameters are solved now and then, with a success
+    between ``low`` and ``high`` as lately seen, another variation is drawn.  If they are hardly ever solved, one of the
+    ordered parameters after the other goes a step down until they are, or are the easiest; if they are nearly always
+    solved, a step up.  Larger numbers have to mean harder tasks.  This is WebRL's self-evolving curriculum
     (arXiv:2411.02337, section 2.1) with parameters in place of instructions that a language model rewrites, and success
     in place of its critic, whose scores it keeps between 0.05 and 0.75.
 
@@ -115,7 +116,7 @@ class Evolving(Uniform):
         low: float = 0.05,
         high: float = 0.75,
         explore: float = 0.15,
-        rate: float = 0.1,
+        rate: float = 0.3,
         remembered: int = 256,
     ) -> None:
         if not 0 <= low < high <= 1 or not 0 <= explore <= 1 or not 0 < rate <= 1 or remembered < 1:
@@ -138,14 +139,22 @@ class Evolving(Uniform):
     def _sample(self) -> int:
         if not self.failed or self.rng.random() < self.explore:
             return self.space.draw(self.rng)
-        for _ in range(50):
-            cell = self.space.cell(self.failed[int(self.rng.integers(len(self.failed)))])
-            near = [cell, *self.space.neighbours(cell)]
+        cell = self.space.cell(self.failed[int(self.rng.integers(len(self.failed)))])
+        return self.space.draw_in(self._evolved(cell), self.rng)
+
+    def _evolved(self, cell: Cell) -> Cell:
+        """The cell reached by easier steps while tasks are never solved, or by harder ones while they always are."""
+        success = self.difficulty.of(cell)
+        step = 0 if success is None or self.low <= success <= self.high else -1 if success < self.low else 1
+        while step:
+            near = [other for other in self.space.neighbours(cell) if sum(other) - sum(cell) == step]
+            if not near:
+                break
             cell = near[int(self.rng.integers(len(near)))]
             success = self.difficulty.of(cell)
-            if success is None or self.low <= success <= self.high:
-                return self.space.draw_in(cell, self.rng)
-        return self.space.draw(self.rng)
+            if success is None or (success >= self.low if step < 0 else success <= self.high):
+                break
+        return cell
 
     def snapshot(self) -> dict[str, Any]:
         """The generator, the difficulties and the seeds."""

@@ -11,9 +11,11 @@ from ..trajectory import Group, Trajectory
 from . import warm_start
 from .config import Config
 from .credit import group
+from .evaluation import solved
 from .recipe import RecipeError
 from .rollout import POLICY, Job
 from .setup import Setup
+from .task_source import task_source
 
 
 class Driver(Protocol):
@@ -69,20 +71,27 @@ class Alone:
     def __init__(self, config: Config, setup: Setup) -> None:
         self._config = config
         self._setup = setup
+        self._source = task_source(config, setup)
 
     def begin(self) -> None:
         """Nothing to do."""
 
     def jobs(self, step: int) -> list[Job]:
-        """Groups of equal tasks."""
-        return self._setup.tasks.training(step, self._config.rollout.groups, self._config.rollout.group_size)
+        """Groups of equal tasks, chosen by the curriculum if there is one."""
+        settings = self._config.rollout
+        chosen = None if self._source is None else self._source.sample(settings.groups)
+        return self._setup.tasks.training(step, settings.groups, settings.group_size, chosen)
 
     def groups(self, episodes: Sequence[Trajectory]) -> dict[str, list[Group]]:
         """Neighbours."""
         return {POLICY: group(episodes, self._config.rollout.group_size)}
 
     def after(self, step: int, episodes: Sequence[Trajectory]) -> dict[str, float]:
-        """Nothing to do."""
+        """Tell the curriculum how often each task was solved."""
+        for members in group(episodes, self._config.rollout.group_size):
+            outcomes = [solved(trajectory) for trajectory in members if trajectory.status.scored]
+            if self._source is not None and outcomes:
+                self._source.report(members[0].task, sum(outcomes) / len(outcomes))
         return {}
 
     def demonstrations(self) -> list[warm_start.Demonstration]:
@@ -120,11 +129,13 @@ class Alone:
         return {}
 
     def snapshot(self) -> dict[str, Any]:
-        """Nothing is remembered."""
-        return {}
+        """What the curriculum has learned."""
+        return {} if self._source is None else {"curriculum": self._source.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
-        """Nothing was remembered."""
+        """Go on from a :meth:`snapshot`."""
+        if self._source is not None:
+            self._source.restore(state["curriculum"])
 
     def _held_out(self) -> list[Job]:
         return self._setup.tasks.held_out(self._config.evaluation.split, self._config.evaluation.tasks)

@@ -85,8 +85,10 @@ class LearningProgress:
         self.space = space
         self.rng = rng
         self.refit, self.explore, self.most = refit, explore, most
-        self._points: deque[np.ndarray] = deque(maxlen=remembered)
-        self._success: deque[float] = deque(maxlen=remembered)
+        # The newest stands where the oldest stood.
+        self._points = np.full((remembered, len(space.point(0))), np.inf)
+        self._success = np.zeros(remembered)
+        self._age = np.zeros(remembered)
         self._recent: deque[np.ndarray] = deque(maxlen=refit)
         self._mixture: Mixture | None = None
         self._reports = 0
@@ -99,19 +101,20 @@ class LearningProgress:
         """Measure the progress at a task."""
         point = self.space.point(task)
         self._recent.append(np.append(point, self.progress(point, success)))
-        self._points.append(point)
-        self._success.append(success)
+        place = self._reports % len(self._points)
         self._reports += 1
+        self._points[place], self._success[place], self._age[place] = point, success, self._reports
         if self._reports % self.refit == 0:
             self._fit()
 
     def progress(self, point: np.ndarray, success: float) -> float:
         """The absolute learning progress that ``success`` at ``point`` is; of equally near tasks the last counts."""
-        if not self._points:
+        if not self._reports:
             return 0.0
-        distances = ((np.array(self._points) - point) ** 2).sum(1)
-        nearest = len(distances) - 1 - int(distances[::-1].argmin())
-        return abs(success - self._success[nearest])
+        distances = ((self._points[: self._reports] - point) ** 2).sum(1)
+        nearest = np.flatnonzero(distances == distances.min())
+        last = nearest[self._age[nearest].argmax()]
+        return float(abs(success - self._success[last]))
 
     def _fit(self) -> None:
         points = np.array(self._recent)
@@ -131,8 +134,9 @@ class LearningProgress:
         """The generator, what is remembered, and the mixture."""
         return {
             "rng": self.rng.bit_generator.state,
-            "points": [point.tolist() for point in self._points],
-            "success": list(self._success),
+            "points": self._points[: self._reports].tolist(),
+            "success": self._success[: self._reports].tolist(),
+            "age": self._age[: self._reports].tolist(),
             "recent": [point.tolist() for point in self._recent],
             "mixture": None if self._mixture is None else [part.tolist() for part in self._mixture],
             "reports": self._reports,
@@ -141,11 +145,10 @@ class LearningProgress:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a :meth:`snapshot`."""
         self.rng.bit_generator.state = state["rng"]
-        for kept, name in ((self._points, "points"), (self._recent, "recent")):
-            kept.clear()
-            kept.extend(np.array(point) for point in state[name])
-        self._success.clear()
-        self._success.extend(state["success"])
+        for kept, name in ((self._points, "points"), (self._success, "success"), (self._age, "age")):
+            kept[: len(state[name])] = state[name]
+        self._recent.clear()
+        self._recent.extend(np.array(point) for point in state["recent"])
         mixture = state["mixture"]
         self._mixture = None if mixture is None else Mixture(*(np.array(part) for part in mixture))
         self._reports = state["reports"]

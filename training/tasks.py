@@ -5,6 +5,7 @@ Environments without numbered tasks are seeded instead: training draws seeds bel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium
@@ -32,11 +33,14 @@ class Tasks:
         self._tasks = inner.tasks if isinstance(inner, Tasked) else None
         self._train = self._tasks("train") if self._tasks else None
 
-    def training(self, step: int, groups: int, size: int) -> list[Job]:
-        """The jobs of a step: ``groups`` tasks, ``size`` jobs of each, next to each other."""
+    def training(self, step: int, groups: int, size: int, chosen: Sequence[int] | None = None) -> list[Job]:
+        """The jobs of a step: ``groups`` tasks, ``size`` jobs of each, next to each other.
+
+        The tasks are those ``chosen`` (as many as groups) or the next of the shuffle.
+        """
         jobs = []
         for number in range(step * groups, (step + 1) * groups):
-            task, seed = self._draw(number)
+            task, seed = self._draw(number) if chosen is None else (chosen[number - step * groups], number)
             split = None if task is None else "train"
             jobs += [Job(self.env_id, task, split, seed, (self.seed, number, member)) for member in range(size)]
         return jobs
