@@ -13,7 +13,7 @@ import pytest
 import palestra
 from palestra.envs.abilities import EnvironmentFault
 from palestra.envs.check import Settings
-from palestra.envs.code.sql import TextToSQL
+from palestra.envs.code.sql import TextToSQL, duckdb_process
 from palestra.envs.code.sql.database import MOST_ROWS, Answer, QueryError, open_database
 from palestra.envs.code.sql.domains import DOMAINS, HELD_OUT
 from palestra.envs.code.sql.match import same_answer
@@ -60,11 +60,11 @@ def test_it_forks_is_deterministic_and_answers_nonsense() -> None:
 def test_the_reference_queries_of_every_family_are_right() -> None:
     env = TextToSQL()
     families = Counter[str]()
-    for task in range(150):
+    for task in range(100):
         opened(env, task, ("train", "validation", "test")[task % 3])
         reward, info = submitted(env, reference(env))
         assert reward == 1.0
-        assert info["execution"] == {"status": "ok", "passed": 3, "total": 3}
+        assert info["execution"] == {"status": "ok", "passed": 4, "total": 4}
         families[info["family"]] += 1
     assert set(families) == {family.__name__ for family in FAMILIES}
 
@@ -112,7 +112,7 @@ def test_the_answer_as_a_constant_is_right_only_where_it_is_seen() -> None:
 
 MUTATIONS = [
     (" > ", " < "), ("AVG(", "SUM("), ("MAX(", "MIN("), (" DESC", " ASC"), ("COUNT(*)", "COUNT(*) + 1"),
-    (" JOIN ", " LEFT JOIN "), ("NOT IN", "IN"), ("INTERSECT", "UNION"), ("DISTINCT ", ""), (" = '", " <> '"),
+    ("NOT IN", "IN"), ("INTERSECT", "UNION"), ("DISTINCT ", ""), (" = '", " <> '"),
     ("LIMIT 1", "LIMIT 2"), ("100.0 *", "1.0 *"), ("IS NULL", "IS NOT NULL"),
 ]  # fmt: skip
 
@@ -120,7 +120,7 @@ MUTATIONS = [
 def test_queries_that_are_nearly_right_are_wrong() -> None:
     env = TextToSQL()
     tried, survived = 0, []
-    for task in range(80):
+    for task in range(60):
         opened(env, task)
         query = reference(env)
         for old, new in MUTATIONS:
@@ -130,9 +130,9 @@ def test_queries_that_are_nearly_right_are_wrong() -> None:
                 reward, info = submitted(env, query.replace(old, new))
                 if reward:
                     survived.append((info["family"], old))
-    assert tried > 100
-    # A join that keeps what has no partner changes nothing where the condition is on the partner, and the like.
-    assert len(survived) < 0.1 * tried, survived
+    assert tried > 60
+    # Two small counts may be equal on every database.
+    assert len(survived) < 0.03 * tried, survived
 
 
 def answer(*rows: tuple[Any, ...], columns: int = 0) -> Answer:
@@ -169,7 +169,7 @@ FORBIDDEN = {
         "SELECT 1 FROM {0} a, {0} b, {0} c": f"more than {MOST_ROWS:,} rows",
         "SELECT '\x00'": "null character",
         "SELECT " + "1," * 9000 + "1": "too large",
-        "SELECT nothing FROM {}": "no such column: nothing",
+        "SELECT missing FROM {}": "no such column: missing",
         "-- nothing": "no query",
     },
     "duckdb": {
@@ -183,13 +183,16 @@ FORBIDDEN = {
         "SELECT now()": "differently each time",
         "SELECT current_timestamp": "differently each time",
         "SELECT repeat('a', 2000000000)": "stopped",
-        "SELECT nothing FROM {}": "not found",
+        "SELECT missing FROM {}": "not found",
     },
 }
 
 
 @pytest.mark.parametrize("engine", ["sqlite", "duckdb"])
-def test_a_database_can_only_be_read_and_a_query_only_take_so_long(engine: Engine) -> None:
+def test_a_database_can_only_be_read_and_a_query_only_take_so_long(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(duckdb_process, "MOST_SECONDS", 0.5)
     env = TextToSQL(engine=engine)
     opened(env, 0)
     table = env.make_task(("train", 0)).schema.tables[0].name

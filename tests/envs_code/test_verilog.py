@@ -166,6 +166,6 @@ def test_endless_modules_are_stopped(env: Verilog, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(bench, "LIMITS", replace(bench.LIMITS, cpu_s=0.5))
     env.reset(options={"task": 0, "split": "train"})
     header = env.make_task(("train", 0)).design.header
-    page, reward, terminated, _, info = env.step(f"{header}\nreg r = 0;\nalways r = ~r;\nendmodule")
+    page, reward, terminated, _, info = env.step(f"{header}\nreg r = 0;\ninitial forever #0 r = ~r;\nendmodule")
     assert "did not end in time" in page
     assert (reward, terminated, info["execution"]["status"]) == (0.0, False, "timeout")

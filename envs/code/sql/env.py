@@ -14,7 +14,7 @@ from .match import same_answer
 from .questions import FAMILIES, Context, Question, ask
 from .schema import Engine, Schema, vary
 
-HIDDEN = 2
+HIDDEN = 3
 """How many databases besides the one that is shown a query is graded on."""
 SHOWN_ROWS = 10
 _SHOWN_CHARACTERS = 60
@@ -48,7 +48,7 @@ class TextToSQL(TextTask[Task, State]):
     action ``submit`` grades the last query that was answered, and ends the episode.
 
     The reward is execution match: 1 if the query gives the same rows as the reference on the database that the agent
-    sees *and* on two others of the same schema, which it does not see.  So a query that only happens to be right, or
+    sees *and* on three others of the same schema, which it does not see.  So a query that only happens to be right, or
     that holds the answer as a constant, earns nothing.  The rule is that of :func:`~.match.same_answer`; the order of
     the rows counts where the question asks for one.  ``info`` of the last step holds ``success``, ``visible`` (right on
     the database that is seen) and ``execution`` for :mod:`palestra.rewards.code`.
