@@ -36,7 +36,7 @@ _HOST = (
     "etc/ld.so.cache",
     "etc/ssl/certs",
 )
-_OURS = ("dev", "proc", "scratch", "tmp", "work", "sys")
+_OURS = ("dev", "proc", "tmp", "work", "sys")
 _PASSWD = """root:x:0:0:root:/root:/usr/sbin/nologin
 user:x:1000:1000:user:/work:/bin/bash
 nobody:x:65534:65534::/:/usr/sbin/nologin
@@ -206,7 +206,7 @@ def _view(image: str | None, stack: ExitStack) -> list[str]:
             file.seek(0)
             arguments += ["--perms", "0444", "--file", str(file.fileno()), f"/etc/{name}"]
     arguments += ["--dev", "/dev"]
-    for name in ("proc", "scratch", "tmp", "work"):
+    for name in ("proc", "tmp", "work"):
         arguments += ["--dir", f"/{name}"]
     return arguments
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
+from .inside import files as _files
 from .protocol import DEFAULT_LIMITS, Limits, Result, SandboxFault
 from .session import RemoteSession
 from .zygote import SocketChannel, Zygote
@@ -125,10 +126,6 @@ class _Channel:
     def close(self) -> None:
         """Close the channel, and remove the folder."""
         self._channel.close()
-        # Programs may have taken the right to list or change folders of theirs.
-        for parent, folders, _ in os.walk(self._folder):
-            for name in folders:
-                path = os.path.join(parent, name)
-                if not os.path.islink(path):
-                    os.chmod(path, 0o700)
-        shutil.rmtree(self._folder)
+        if self._folder.exists():
+            _files.empty(str(self._folder))
+            self._folder.rmdir()

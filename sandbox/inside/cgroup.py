@@ -9,7 +9,7 @@ import contextlib
 import errno
 import os
 import time
-from typing import Any
+from typing import Any, Protocol
 
 _PERIOD = 100_000  # microseconds
 
@@ -20,6 +20,18 @@ def enter(folders: dict[str, int]) -> None:
         handle = os.open("zygote/cgroup.procs", os.O_WRONLY | os.O_CLOEXEC, dir_fd=folders["unified"])
         os.write(handle, b"0")
         os.close(handle)
+
+
+class Group(Protocol):
+    """What a program is told of the group that it is in."""
+
+    def join(self) -> None: ...
+
+    def killed(self) -> int: ...
+
+    def forget_peak(self) -> None: ...
+
+    def peak(self) -> int: ...
 
 
 class Cgroup:

@@ -50,6 +50,7 @@ def main(settings: dict[str, Any]) -> None:
     jail.cgroup = ContainerGroup()
     jail.seccomp = seccomp.build(linux.MACHINE)
     linux.adopt_orphans()
+    jail.prepare()
     server = Server(jail, _TEMPORARY, source, sink)
     if os.path.exists(COMMITTED):
         server.fill(COMMITTED)

@@ -78,13 +78,23 @@ def list_files(root: str) -> dict[str, list[Any]]:
 
 
 def empty(root: str) -> None:
-    """Remove everything below a folder."""
-    with _opened(root):
-        for entry in list(os.scandir(root)):
-            if entry.is_dir(follow_symlinks=False):
-                shutil.rmtree(entry.path)
-            else:
+    """Remove everything below a folder, however deep it is and whatever its modes are."""
+    number = 0
+    while entries := list(os.scandir(root)):
+        for entry in entries:
+            if not entry.is_dir(follow_symlinks=False):
                 os.unlink(entry.path)
+                continue
+            os.chmod(entry.path, 0o700)
+            for below in list(os.scandir(entry.path)):
+                if below.is_dir(follow_symlinks=False):
+                    os.chmod(below.path, 0o700)
+                    while os.path.lexists(up := os.path.join(root, str(number))):
+                        number += 1
+                    os.rename(below.path, up)
+                else:
+                    os.unlink(below.path)
+            os.rmdir(entry.path)
 
 
 def pack(sink: BinaryIO, work: str, temporary: str) -> None:
@@ -209,14 +219,18 @@ def _write(folder: int, name: str, fill: Callable[[BinaryIO], object], mode: int
         os.fchmod(handle, mode)
 
 
-def _walk(root: str, below: str = "") -> Iterator[tuple[str, os.stat_result]]:
+def _walk(root: str) -> Iterator[tuple[str, os.stat_result]]:
     """Every path below a root and what it is, folders before what they hold, in the order of their names."""
-    with os.scandir(os.path.join(root, below)) as entries:
-        for entry in sorted(entries, key=lambda entry: entry.name):
-            path = os.path.join(below, entry.name)
-            yield path, entry.stat(follow_symlinks=False)
-            if entry.is_dir(follow_symlinks=False):
-                yield from _walk(root, path)
+    waiting = [""]
+    while waiting:
+        path = waiting.pop()
+        if path:
+            status = os.stat(os.path.join(root, path), follow_symlinks=False)
+            yield path, status
+            if not stat.S_ISDIR(status.st_mode):
+                continue
+        names = sorted(os.listdir(os.path.join(root, path)), reverse=True)
+        waiting += [os.path.join(path, name) for name in names]
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from . import landlock, linux
-from .cgroup import Cgroup
+from .cgroup import Group
 
 #: Processes of the sandbox itself that are counted beside a session's programs.
 SPARE_PROCESSES = 8
@@ -30,7 +30,7 @@ class Jail:
     environment: dict[str, str]
     writable: list[str] = field(default_factory=list)
     namespaces: bool = False
-    cgroup: Cgroup | None = None
+    cgroup: Group | None = None
     user: int | None = None
     confined: bool = True
     seccomp: bytes = b""

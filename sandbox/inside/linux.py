@@ -29,7 +29,7 @@ NEW_NAMESPACES = {
     "pid": 0x20000000,
     "net": 0x40000000,
 }
-READ_ONLY, NOSUID, NODEV, NOEXEC, BIND, DETACH = 1, 2, 4, 8, 4096, 2
+READ_ONLY, NOSUID, NODEV, NOEXEC, BIND = 1, 2, 4, 8, 4096
 
 _SET_DEATH_SIGNAL, _SET_DUMPABLE, _DROP_BOUND, _NO_NEW_PRIVILEGES, _SUBREAPER, _AMBIENT = 1, 4, 24, 38, 36, 47
 
@@ -58,11 +58,6 @@ def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -
     """Mount a file system of a kind, or bind a folder."""
     result = _LIBC.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
     _checked(result, f"mount {target}")
-
-
-def detach(target: str) -> None:
-    """Unmount a path; what is bound elsewhere stays there."""
-    _checked(_LIBC.umount2(target.encode(), DETACH), f"unmount {target}")
 
 
 def _prctl(*arguments: int) -> int:

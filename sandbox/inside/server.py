@@ -41,7 +41,6 @@ class Server:
         self._source, self._sink = source, sink
         self._interpreters: dict[int, _Interpreter] = {}
         self._count = 0
-        jail.prepare()
 
     def serve(self) -> None:
         """Say that the session is there, and answer until the other end hangs up."""

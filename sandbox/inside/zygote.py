@@ -11,6 +11,7 @@ import gc
 import json
 import os
 import select
+import signal
 import socket
 import traceback
 from dataclasses import dataclass
@@ -22,11 +23,16 @@ from .jail import BYTES_OF_INODE, SPARE_PROCESSES, Jail
 from .server import Server
 
 _PROGRAM_USER = 1000
-_WORK, _TEMPORARY, _SHARED, _SCRATCH = "/work", "/tmp", "/dev/shm", "/scratch"
+_WORK, _TEMPORARY, _SHARED = "/work", "/tmp", "/dev/shm"
 
 
 @dataclass
 class _Child:
+    """A process that is a session, or waits for becoming one.
+
+    ``client``: a session's other end, or what a waiting one is sent it over.
+    """
+
     pid: int
     client: socket.socket
     group: Cgroup | None
@@ -36,6 +42,8 @@ class Zygote:
     """``settings``: ``isolate`` (namespaces, filters and lost privileges; without it only processes), ``user`` (become
     this user first, or null), ``environment`` of the programs, ``cgroups`` (folder descriptors by controller),
     ``preload`` (modules to import now, so that no program waits for them) and ``paths`` (to find modules in).
+
+    When the same session is asked for again, one like it is made ready ahead, with its namespaces and its files.
     """
 
     def __init__(self, control: int, settings: dict[str, Any]) -> None:
@@ -43,66 +51,99 @@ class Zygote:
         self._settings = settings
         self._filter = seccomp.build(linux.MACHINE) if settings["isolate"] else b""
         self._children: dict[int, _Child] = {}
+        self._poll = select.poll()
         self._count = 0
+        self._last = ""
+        self._ready: tuple[str, int] | None = None  # a request, and the descriptor of the child that waits for it
 
     def serve(self) -> None:
         """Open sessions until the control socket is closed; then end them all."""
-        poll = select.poll()
-        poll.register(self._control, select.POLLIN)
+        self._poll.register(self._control, select.POLLIN)
         while True:
-            for descriptor, _ in poll.poll():
+            for descriptor, _ in self._poll.poll():
                 if descriptor != self._control.fileno():
-                    poll.unregister(descriptor)
                     self._bury(descriptor)
                     continue
                 message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
                 if not message:
                     return
                 with socket.socket(fileno=descriptors[0]) as client:
-                    watched = self._open(json.loads(message), client)
-                if watched is not None:
-                    poll.register(watched, select.POLLIN)
+                    try:
+                        self._open(message.decode(), client)
+                    except OSError as error:
+                        with contextlib.suppress(OSError):
+                            client.sendall(wire.encode({"fault": str(error)}))
 
     def close(self) -> None:
         """End all sessions."""
-        for descriptor, child in list(self._children.items()):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(child.pid, 9)
-            self._bury(descriptor)
+        for descriptor in list(self._children):
+            self._end(descriptor)
 
-    def _open(self, request: dict[str, Any], client: socket.socket) -> int | None:
-        group = None
+    def _open(self, request: str, client: socket.socket) -> None:
+        if self._ready is not None and self._ready[0] == request and self._hand_over(self._ready[1], client):
+            self._ready = None
+        else:
+            self._fork(request, client, waits=False)
+        if self._settings["isolate"] and request == self._last:
+            if self._ready is not None:
+                self._end(self._ready[1])
+            self._make_ready(request)
+        self._last = request
+
+    def _make_ready(self, request: str) -> None:
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            descriptor = self._fork(request, theirs, waits=True)
+            self._children[descriptor].client.close()
+            self._children[descriptor].client = ours.dup()
+        self._ready = (request, descriptor)
+
+    def _hand_over(self, descriptor: int, client: socket.socket) -> bool:
+        """Make a child that waits a session; False if it is gone."""
+        child = self._children[descriptor]
         try:
-            if self._settings["cgroups"]:
-                self._count += 1
-                group = Cgroup(self._settings["cgroups"], str(self._count), request["limits"], SPARE_PROCESSES)
-            isolate = self._settings["isolate"]
-            pid = linux.clone("user", "mount", "pid", "ipc", "uts", "net") if isolate else os.fork()
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                client.sendall(wire.encode({"fault": str(error)}))
-            return None
+            socket.send_fds(child.client, [b"x"], [client.fileno()])
+        except OSError:
+            return False
+        child.client.close()
+        child.client = client.dup()
+        return True
+
+    def _fork(self, request: str, client: socket.socket, waits: bool) -> int:
+        asked = json.loads(request)
+        group = None
+        if self._settings["cgroups"]:
+            self._count += 1
+            group = Cgroup(self._settings["cgroups"], str(self._count), asked["limits"], SPARE_PROCESSES)
+        pid = linux.clone("user", "mount", "pid", "ipc", "uts", "net") if self._settings["isolate"] else os.fork()
         if pid == 0:
-            self._become_session(request, client, group)
+            self._become_session(asked, client, group, waits)
         descriptor = os.pidfd_open(pid)
         self._children[descriptor] = _Child(pid, client.dup(), group)
+        self._poll.register(descriptor, select.POLLIN)
         return descriptor
+
+    def _end(self, descriptor: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self._children[descriptor].pid, signal.SIGKILL)
+        self._bury(descriptor)
 
     def _bury(self, descriptor: int) -> None:
         child = self._children.pop(descriptor)
+        self._poll.unregister(descriptor)
+        if self._ready is not None and self._ready[1] == descriptor:
+            self._ready = None
         os.waitpid(child.pid, 0)
         os.close(descriptor)
         if child.group is not None:
             child.group.remove()
         child.client.close()
 
-    def _become_session(self, request: dict[str, Any], client: socket.socket, group: Cgroup | None) -> None:
+    def _become_session(self, asked: dict[str, Any], client: socket.socket, group: Cgroup | None, waits: bool) -> None:
         try:
-            self._control.close()
-            for descriptor, child in self._children.items():
-                os.close(descriptor)
-                child.client.close()
-            isolate, limits = self._settings["isolate"], request["limits"]
+            kept = [0, 1, 2, client.fileno(), *self._settings["cgroups"].values()]
+            linux.keep_descriptors({descriptor: descriptor for descriptor in kept})
+            isolate, limits = self._settings["isolate"], asked["limits"]
             try:
                 if isolate:
                     _furnish(limits)
@@ -110,14 +151,22 @@ class Zygote:
                 else:
                     linux.die_with_parent()
                     linux.adopt_orphans()
-                    work, temporary = request["work"], request["temporary"]
-                    writable = []
+                    work, temporary, writable = asked["work"], asked["temporary"], []
+                environment = {**self._settings["environment"], "HOME": work, "TMPDIR": temporary}
+                jail = Jail(limits, work, environment, writable, isolate, group, None, isolate, self._filter)
+                jail.prepare()
             except OSError as error:
-                client.sendall(wire.encode({"fault": str(error)}))
+                if not waits:
+                    client.sendall(wire.encode({"fault": str(error)}))
                 raise
-            environment = {**self._settings["environment"], "HOME": work, "TMPDIR": temporary}
-            jail = Jail(limits, work, environment, writable, isolate, group, None, isolate, self._filter)
-            server = Server(jail, temporary, client.fileno(), client.fileno())
+            served = client.fileno()
+            if waits:
+                message, descriptors, _, _ = socket.recv_fds(client, 1, 1)
+                if not message:
+                    return
+                client.close()
+                served = descriptors[0]
+            server = Server(jail, temporary, served, served)
             server.serve()
             if not isolate:
                 server.close()
@@ -193,12 +242,12 @@ def _furnish(limits: dict[str, Any]) -> None:
             file.write(text)
     flags = linux.NOSUID | linux.NODEV
     inodes = limits["disk_bytes"] // BYTES_OF_INODE + 64
-    linux.mount("scratch", _SCRATCH, "tmpfs", flags, f"size={limits['disk_bytes']},nr_inodes={inodes},mode=755")
-    for path in (_WORK, _TEMPORARY, _SHARED):
-        below = f"{_SCRATCH}/{os.path.basename(path)}"
+    linux.mount("files", _TEMPORARY, "tmpfs", flags, f"size={limits['disk_bytes']},nr_inodes={inodes},mode=755")
+    # The last one covers the file system that all three are folders of.
+    for path in (_WORK, _SHARED, _TEMPORARY):
+        below = f"{_TEMPORARY}/{os.path.basename(path)}"
         os.mkdir(below)
         linux.mount(below, path, "", linux.BIND)
-    linux.detach(_SCRATCH)
     linux.mount("proc", "/proc", "proc", flags | linux.NOEXEC)
     with open("/proc/sys/user/max_user_namespaces", "w") as file:
         file.write("0")
