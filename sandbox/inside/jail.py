@@ -35,23 +35,28 @@ class Jail:
     confined: bool = True
     seccomp: bytes = b""
     ruleset: int | None = None  #: a descriptor, made by :meth:`prepare`
-    _mapped: int = 0
+    _most: list[tuple[int, int]] = field(default_factory=list)
 
     def prepare(self) -> None:
-        """Do once what is the same for all programs of the session."""
+        """Do once, in this process, what its programs inherit."""
+        os.umask(0o022)
+        os.environ.clear()
+        os.environ.update(self.environment)
+        self._most = self._resources()
         if self.confined:
             devices = [path for path in ("/dev/null", "/dev/zero", "/dev/full", "/dev/tty") if os.path.exists(path)]
             self.ruleset = landlock.make_ruleset(self.writable, devices)
-        with open("/proc/self/statm", "rb") as file:
-            self._mapped = int(file.read().split()[0]) * resource.getpagesize()
+            linux.forbid_new_privileges()
+            linux.bound_capabilities()
 
     def enter(self, ruleset: int | None, cpu_s: float | None) -> None:
         """Confine this process, for good.  ``ruleset`` is the descriptor as it is called here; it is closed."""
         os.setsid()
-        self._limit(cpu_s)
-        os.umask(0o022)
-        os.environ.clear()
-        os.environ.update(self.environment)
+        for which, most in self._most:
+            resource.setrlimit(which, (most, most))
+        if cpu_s is not None:
+            # Whole seconds, of one process: the last resort, should the server that watches all of them be slow.
+            resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 2, int(cpu_s) + 2))
         if self.user is not None:
             os.setgroups([])
             os.setresgid(self.user, self.user, self.user)
@@ -63,13 +68,13 @@ class Jail:
             os.chdir(self.work)
         if self.confined:
             linux.drop_capabilities()
-            linux.forbid_new_privileges()
             if ruleset is not None:
                 landlock.restrict(ruleset)
                 os.close(ruleset)
             linux.install_seccomp(self.seccomp)
 
-    def _limit(self, cpu_s: float | None) -> None:
+    def _resources(self) -> list[tuple[int, int]]:
+        """The limits of each process of the session, but for its time."""
         limits = self.limits
         most = {
             resource.RLIMIT_CORE: 0,
@@ -78,15 +83,13 @@ class Jail:
             resource.RLIMIT_MEMLOCK: 1 << 16,
             resource.RLIMIT_MSGQUEUE: 1 << 16,
         }
-        if cpu_s is not None:
-            # Whole seconds, of one process: the last resort, should the server that watches all of them be slow.
-            most[resource.RLIMIT_CPU] = int(cpu_s) + 2
         if self.cgroup is None:
-            most[resource.RLIMIT_AS] = self._mapped + limits["memory_bytes"]
+            with open("/proc/self/statm", "rb") as file:
+                mapped = int(file.read().split()[0]) * resource.getpagesize()
+            most[resource.RLIMIT_AS] = mapped + limits["memory_bytes"]
         if self.namespaces:
             # Counted by user namespace, of which each session has its own.
             most[resource.RLIMIT_NPROC] = limits["processes"] + SPARE_PROCESSES
-        for which, value in most.items():
-            hard = resource.getrlimit(which)[1]
-            value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-            resource.setrlimit(which, (value, value))
+        hard = {which: resource.getrlimit(which)[1] for which in most}
+        unlimited = resource.RLIM_INFINITY
+        return [(which, most[which] if hard[which] == unlimited else min(most[which], hard[which])) for which in most]

@@ -116,14 +116,17 @@ def forbid_new_privileges() -> None:
     _checked(_prctl(_NO_NEW_PRIVILEGES, 1), "prctl")
 
 
-def drop_capabilities() -> None:
-    """Give up every capability, for good."""
-    _prctl(_AMBIENT, 4)  # PR_CAP_AMBIENT_CLEAR_ALL; a kernel without ambient capabilities has none to clear
+def bound_capabilities() -> None:
+    """Let no program that is begun from here on gain a capability; this process keeps those that it has."""
     for capability in range(64):
         if _prctl(_DROP_BOUND, capability) < 0:
-            break  # the kernel knows no more of them, or this process may not, which then has none
-    header = struct.pack("=II", 0x20080522, 0)
-    _call("capset", header, bytes(24))
+            break  # the kernel knows no more of them, or this process may not, which then has none to give
+
+
+def drop_capabilities() -> None:
+    """Give up every capability that this process has."""
+    _prctl(_AMBIENT, 4)  # PR_CAP_AMBIENT_CLEAR_ALL; a kernel without ambient capabilities has none to clear
+    _call("capset", struct.pack("=II", 0x20080522, 0), bytes(24))
 
 
 def raise_loopback() -> None:

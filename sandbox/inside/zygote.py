@@ -222,6 +222,7 @@ def _may_join(folders: dict[str, int]) -> bool:
 def _become(user: int) -> None:
     """Give up root, after the one thing that needs it: a view of this namespace's processes."""
     linux.mount("proc", "/proc", "proc", linux.NOSUID | linux.NODEV | linux.NOEXEC)
+    linux.bound_capabilities()
     os.setgroups([])
     os.setresgid(user, user, user)
     os.setresuid(user, user, user)
