@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import gymnasium
@@ -76,6 +77,7 @@ class GameEnv(AECEnv[str, str, str]):
         self.guide = game.guide
         self.possible_agents = list(game.roles)
         self.agents: list[str] = []
+        self.infos: dict[str, dict[str, Any]] = {}
         self._number = {role: number for number, role in enumerate(game.roles)}
         self._observation_spaces = {role: AnyText() for role in game.roles}
         self._action_spaces = {role: Phrases(game.phrases) for role in game.roles}
@@ -121,8 +123,9 @@ class GameEnv(AECEnv[str, str, str]):
         self.truncations = dict.fromkeys(self.agents, False)
         self._skip_agent_selection = None
         self._feedback: dict[str, str | None] = dict.fromkeys(self.agents)
+        self._paid = self.referee.paid(self._position)
         self._view.clear()
-        self._go_on()
+        self._go_on(self.agents)
 
     def step(self, action: str | None) -> None:
         """Answer for the agent whose turn it is; ``None`` for one that is done."""
@@ -130,24 +133,34 @@ class GameEnv(AECEnv[str, str, str]):
         if self.terminations[agent] or self.truncations[agent]:
             self._was_dead_step(action)
             return
-        position = self.position
-        self._view.look(position, self._number[agent])
+        self._view.look(self.position, self._number[agent])
         self._cumulative_rewards[agent] = 0.0
-        self._position, self._feedback[agent] = self.referee.act(position, action, self.np_random)
-        before, after = self.referee.paid(position), self.referee.paid(self._position)
-        self.rewards = {role: after[self._number[role]] - before[self._number[role]] for role in self.agents}
-        self._accumulate_rewards()
-        self._go_on()
+        self._position, self._feedback[agent] = self.referee.act(self.position, action, self.np_random)
+        before, self._paid = self._paid, self.referee.paid(self._position)
+        if self._paid == before:
+            self.rewards = dict.fromkeys(self.agents, 0.0)
+        else:
+            paid = zip(self.possible_agents, self._paid, before, strict=True)
+            self.rewards = {role: now - then for role, now, then in paid}
+            self._accumulate_rewards()
+        self._go_on((agent,))
 
-    def _go_on(self) -> None:
-        """Say whose turn it is, or that it is over."""
+    def _go_on(self, told: Sequence[str]) -> None:
+        """Say whose turn it is, or that it is over; ``told`` and whoever is asked now get a new info."""
         position = self.position
-        over = position.turn is None
-        cut = not over and self.max_cycles is not None and position.round >= self.max_cycles
-        for agent in self.agents:
-            self.terminations[agent], self.truncations[agent] = over, cut
-        self.infos = {agent: self._info(agent) for agent in self.agents}
-        self.agent_selection = self.agents[0] if position.turn is None else self.possible_agents[position.turn]
+        self.infos = dict(self.infos)
+        if position.turn is None:
+            told = self.agents
+            self.terminations = dict.fromkeys(self.agents, True)
+            self.agent_selection = self.agents[0]
+        else:
+            self.agent_selection = self.possible_agents[position.turn]
+            if self.agent_selection not in told:
+                told = (*told, self.agent_selection)
+            if self.max_cycles is not None and position.round >= self.max_cycles:
+                self.truncations = dict.fromkeys(self.agents, True)
+        for agent in told:
+            self.infos[agent] = self._info(agent)
 
     def _info(self, agent: str) -> dict[str, Any]:
         position, player, feedback = self.position, self._number[agent], self._feedback[agent]
@@ -159,7 +172,7 @@ class GameEnv(AECEnv[str, str, str]):
         if feedback is not None:
             info["feedback"] = feedback
         if position.turn is None:
-            info["success"] = self.referee.paid(position)[player] > 0
+            info["success"] = self._paid[player] > 0
             info["outcome"] = self.game.outcome(position.state)
         return info
 
@@ -204,6 +217,7 @@ _STATE = (
     "truncations",
     "infos",
     "_feedback",
+    "_paid",
     "_skip_agent_selection",
 )
 

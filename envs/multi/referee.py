@@ -22,6 +22,8 @@ class Position(NamedTuple):
     state: Any
     turn: int | None
     """The player who is asked now; ``None`` when the game is over."""
+    movers: tuple[int, ...] = ()
+    """Everybody who moves in this round."""
     answers: tuple[str | None, ...] = ()
     """The answers of this round so far, in the order of ``movers``; ``None`` for an illegal one."""
     penalties: tuple[float, ...] = ()
@@ -54,7 +56,7 @@ class Referee:
     def open(self, np_random: np.random.Generator, task: Any = None) -> Position:
         """The first position of an episode."""
         fines = (0.0,) * len(self.game.roles)
-        return self._settle(Position(self.game.start(task), None, penalties=fines), np_random)
+        return self._settle(self.game.start(task), np_random)._replace(penalties=fines)
 
     def act(self, position: Position, text: object, np_random: np.random.Generator) -> tuple[Position, str | None]:
         """What the answer of the player whose turn it is leads to, and the feedback if it was illegal."""
@@ -70,15 +72,15 @@ class Referee:
             if self.illegal == "random":
                 legal = game.actions(position.state, player)
                 move = game.read(position.state, player, legal[int(np_random.integers(len(legal)))])
-        movers = game.movers(position.state)
+        movers = position.movers
         answers = (*position.answers, move)
         if len(answers) < len(movers):
             return position._replace(answers=answers, turn=movers[len(answers)]), feedback
         if None in answers:
             return position._replace(answers=(), turn=movers[0], round=position.round + 1), feedback
         moves: Mapping[int, Any] = dict(zip(movers, answers, strict=True))
-        state = game.play(position.state, moves)
-        return self._settle(position._replace(state=state, answers=(), round=position.round + 1), np_random), feedback
+        after = self._settle(game.play(position.state, moves), np_random)
+        return after._replace(penalties=position.penalties, round=position.round + 1), feedback
 
     def paid(self, position: Position) -> tuple[float, ...]:
         """What each player has been paid so far, fines included."""
@@ -95,9 +97,8 @@ class Referee:
         except IllegalMove as illegal:
             return None, str(illegal)
 
-    def _settle(self, position: Position, np_random: np.random.Generator) -> Position:
+    def _settle(self, state: Any, np_random: np.random.Generator) -> Position:
         """Let chance move until a player does, or the game is over."""
-        state = position.state
         while not (movers := self.game.movers(state)) and not self.game.over(state):
             state = self.game.draw(state, np_random)
-        return position._replace(state=state, turn=movers[0] if movers else None)
+        return Position(state, movers[0] if movers else None, movers)
