@@ -23,14 +23,14 @@ class McpServer:
 
     Args:
         command: the program and its arguments.
-        timeout: seconds for the start and for each call.
+        timeout: seconds for each call; the start may take four times as long.
 
     Raises:
         ModuleNotFoundError: the package ``mcp`` is not installed.
         EnvironmentFault: the server does not start.
     """
 
-    def __init__(self, command: Sequence[str], timeout: float = 30.0) -> None:
+    def __init__(self, command: Sequence[str], timeout: float = 60.0) -> None:
         try:
             import mcp
         except ModuleNotFoundError as error:
@@ -46,7 +46,11 @@ class McpServer:
         self._ready: asyncio.Future[Any] = self._loop.create_future()
         self._stop = asyncio.Event()
         self._running = asyncio.run_coroutine_threadsafe(self._live(), self._loop)
-        self._client: Any = self._wait(self._started(), "did not start")
+        try:
+            self._client: Any = self._wait(self._started(), "did not start", 4 * timeout)
+        except EnvironmentFault:
+            self.close()
+            raise
 
     def tools(self) -> list[Tool]:
         """The server's tools; their calls return text."""
@@ -97,13 +101,13 @@ class McpServer:
                 self._ready.set_exception(error)
             raise
 
-    def _wait(self, call: Coroutine[Any, Any, T], trouble: str) -> T:
+    def _wait(self, call: Coroutine[Any, Any, T], trouble: str, timeout: float | None = None) -> T:
         if not self._loop.is_running():
             call.close()
             raise EnvironmentFault(f"the MCP server {self.command[0]} is closed")
         future = asyncio.run_coroutine_threadsafe(call, self._loop)
         try:
-            return future.result(self._timeout)
+            return future.result(timeout or self._timeout)
         except Exception as error:  # whatever the client raises, the server is at fault and not the agent
             future.cancel()
             raise EnvironmentFault(f"the MCP server {self.command[0]} {trouble}: {error!r:.300}") from error
