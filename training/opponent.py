@@ -24,7 +24,7 @@ class RunPlayer:
     """What a run has learned takes roles in one episode, as a script of :mod:`palestra.agents.players`.
 
     Args:
-        run: folder of a run, whose last checkpoint plays; ``<folder>@start`` or ``<folder>@step-000100`` is what its policy
+        run: folder of a run, whose last checkpoint plays; ``<folder>@start`` or ``<folder>@step-000100`` is what it
             was then.
         env: the environment that is played, made as the run's was.
 
