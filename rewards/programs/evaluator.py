@@ -1,15 +1,11 @@
-"""Running reward programs outside this process, many states at a time."""
+"""Running reward programs in a sandbox, many states at a time."""
 
 from __future__ import annotations
 
 import json
 import math
 import os
-import selectors
-import subprocess
-import sys
 import threading
-import time
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,11 +15,9 @@ from typing import Any
 
 import numpy as np
 
-# The worker is loaded as a package of two modules, without Palestra's own and what they import.
-_BOOT = (
-    "import sys, types; package = types.ModuleType('programs'); package.__path__ = [sys.argv.pop(1)]; "
-    "sys.modules['programs'] = package; from programs.worker import main; main()"
-)
+from ...sandbox import Limits, PythonInterpreter, RunStatus, Sandbox, SandboxFault, Session, open_sandbox
+
+_BOOT = "import sys; sys.path.insert(0, ''); from programs.worker import answer, prepare"
 
 
 class ProgramError(ValueError):
@@ -49,24 +43,31 @@ class Outputs:
 
 
 class Evaluator:
-    """Runs programs in a worker process that has no files, no environment and little memory.
+    """Runs programs in a sandbox, where they have no files but the evaluator's own, no network and little memory.
 
-    ``seconds`` bounds the processor time of each call, ``megabytes`` the worker's memory.  A worker that is lost
-    (killed by a limit, or crashed) is replaced at the next call.  Needs a POSIX system.
+    ``seconds`` bounds the processor time of each call, ``megabytes`` the memory.  ``sandbox`` is what to run them in,
+    by default one of bubblewrap's own that is opened with the first call.  An interpreter that is lost to a limit is
+    replaced at the next call.
+
+    Raises, when first asked, SandboxUnavailable where there is no such sandbox, and says what to install; and at any
+    time SandboxFault where the sandbox itself broke, which is no program's fault.
     """
 
-    def __init__(self, seconds: float = 2.0, megabytes: int = 256) -> None:
+    def __init__(self, seconds: float = 2.0, megabytes: int = 256, sandbox: Sandbox | None = None) -> None:
         if not (seconds > 0 and megabytes >= 32):
             raise ValueError(f"an evaluator needs time and at least 32 megabytes, got {seconds} s and {megabytes} MB")
         self.seconds = seconds
         self.megabytes = megabytes
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
+        self._given = sandbox
+        self._sandbox: Sandbox | None = None
+        self._session: Session | None = None
+        self._python: PythonInterpreter | None = None
         self._owner = 0
 
     def parameters(self, source: str, function: str = "reward") -> tuple[str, ...]:
         """The names of a program's parameters; ProgramError where it is outside the language or lacks the function."""
-        answer = self._ask({"source": source, "function": function, "seconds": self.seconds}, source, 0)
+        answer = self._ask({"source": source, "function": function, "seconds": self.seconds}, source)
         return tuple(answer["parameters"])
 
     def run(self, source: str, states: Sequence[Mapping[str, Any]], function: str = "reward") -> Outputs:
@@ -98,10 +99,10 @@ class Evaluator:
         return table
 
     def close(self) -> None:
-        """End the worker; the next call starts another."""
-        if self._process is not None and self._owner == os.getpid():
-            _end(self._process)
-        self._process = None
+        """End what runs; the next call starts anew."""
+        if self._session is not None and self._owner == os.getpid():
+            self._session.close()
+        self._session = self._python = None
 
     def _rows(
         self, source: str, states: Sequence[Mapping[str, Any]], function: str
@@ -120,7 +121,7 @@ class Evaluator:
             "seconds": self.seconds,
             "states": [list(state.values()) for state in read],
         }
-        return self._ask(request, source, len(states), read)["outputs"], read
+        return self._ask(request, source, read)["outputs"], read
 
     def _check_finite(
         self, table: np.ndarray, names: Sequence[str], states: Sequence[Mapping[str, Any]], source: str
@@ -129,67 +130,51 @@ class Evaluator:
             message = f"{names[column]} is {table[row, column]}, not a finite number"
             raise ProgramError(message, source, state=states[row])
 
-    def _ask(
-        self, request: dict[str, Any], source: str, count: int, states: Sequence[Mapping[str, Any]] = ()
-    ) -> dict[str, Any]:
-        line = json.dumps(request).encode() + b"\n"
+    def _ask(self, request: dict[str, Any], source: str, states: Sequence[Mapping[str, Any]] = ()) -> dict[str, Any]:
         with self._lock:
-            reply = self._exchange(line, most=100_000 + 4_000 * count)
-        if reply is None:
+            result = self._interpreter().call("answer", request)
+            if not result.ok:
+                self.close()
+        if result.status is RunStatus.FAULT:
+            raise SandboxFault(f"the sandbox of reward programs broke: {result.reason}")
+        if not result.ok:
             limits = f"{self.seconds} seconds, {self.megabytes} megabytes"
-            message = f"stopped: it went beyond {limits} or what the interpreter bears"
-            raise ProgramError(message, source)
-        answer: dict[str, Any] = json.loads(reply)
+            raise ProgramError(f"stopped: it went beyond {limits} or what the interpreter bears", source)
+        answer: dict[str, Any] = result.value
         if "error" in answer:
             index = answer["state"]
             raise ProgramError(answer["error"], source, answer["line"], None if index is None else states[index])
         return answer
 
-    def _exchange(self, line: bytes, most: int) -> bytes | None:
-        """Send a line and get one of at most ``most`` bytes back; None, and the worker ended, if none came in time."""
-        process = self._worker()
-        assert process.stdin is not None
-        assert process.stdout is not None
-        reply = bytearray()
-        try:
-            process.stdin.write(line)
-            process.stdin.flush()
-            # Processor time is what is allowed; a machine may be busy, so the clock is only the last resort.
-            deadline = time.monotonic() + 10 * self.seconds + 10
-            with selectors.DefaultSelector() as selector:
-                selector.register(process.stdout, selectors.EVENT_READ)
-                while not reply.endswith(b"\n"):
-                    remaining = deadline - time.monotonic()
-                    if remaining <= 0 or len(reply) > most or not selector.select(remaining):
-                        break
-                    piece = os.read(process.stdout.fileno(), 1 << 16)
-                    if not piece:
-                        break
-                    reply += piece
-        except BrokenPipeError:
-            pass
-        finally:
-            if not reply.endswith(b"\n"):
-                self.close()
-        return bytes(reply) if reply.endswith(b"\n") else None
-
-    def _worker(self) -> subprocess.Popen[bytes]:
-        # A forked process shares its parent's pipes and must not use them.
-        if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
-            folder = str(Path(__file__).parent)
-            self._process = subprocess.Popen(
-                [sys.executable, "-I", "-S", "-c", _BOOT, folder, str(self.megabytes << 20)],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                env={},
-                cwd="/",
-                close_fds=True,
-                start_new_session=True,
-            )
+    def _interpreter(self) -> PythonInterpreter:
+        # A forked process has no part in its parent's sandbox.
+        if self._python is None or self._owner != os.getpid():
+            if self._sandbox is None or self._owner != os.getpid():
+                self._sandbox = self._given or open_sandbox("bubblewrap")
+                if self._given is None:
+                    weakref.finalize(self, self._sandbox.close)
             self._owner = os.getpid()
-            weakref.finalize(self, _end, self._process)
-        return self._process
+            self._session = self._sandbox.open(_sources(), limits=self._limits())
+            self._python = self._session.python()
+            begun = self._python.run(_BOOT)
+            begun = self._python.call("prepare", self.megabytes << 20) if begun.ok else begun
+            if not begun.ok:
+                self.close()
+                raise SandboxFault(f"the sandbox of reward programs did not begin: {begun.reason}{begun.error_text}")
+        return self._python
+
+    def _limits(self) -> Limits:
+        # Beyond what the worker itself bounds, and with which lines and states are named.  Processor time is what is
+        # allowed; a machine may be busy, so the clock is only the last resort.
+        return Limits(
+            wall_s=10 * self.seconds + 10,
+            cpu_s=self.seconds + 1,
+            memory_bytes=(self.megabytes + 64) << 20,
+            output_bytes=1 << 16,
+            processes=8,
+            disk_bytes=1 << 20,
+            open_files=64,
+        )
 
 
 @cache
@@ -198,13 +183,12 @@ def shared_evaluator(seconds: float = 2.0, megabytes: int = 256) -> Evaluator:
     return Evaluator(seconds, megabytes)
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    if process.poll() is None:
-        process.kill()
-        process.wait()
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
+@cache
+def _sources() -> dict[str, str]:
+    """The files of the worker: a package of its own, without Palestra's and what that imports."""
+    folder = Path(__file__).parent
+    sources = {f"programs/{name}.py": (folder / f"{name}.py").read_text("utf-8") for name in ("language", "worker")}
+    return {"programs/__init__.py": "", **sources}
 
 
 def _jsonable(value: Any, name: str) -> Any:

@@ -1,6 +1,6 @@
 """The Python that a reward program may be written in, and how it becomes functions.
 
-It is read in the worker process only (:mod:`.worker`), so this module imports nothing but the standard library.  A
+It is read inside the sandbox only (:mod:`.worker`), so this module imports nothing but the standard library.  A
 program is a module of constants and functions::
 
     import math
@@ -14,7 +14,7 @@ program is a module of constants and functions::
 Allowed are numbers, texts, lists, tuples, dictionaries, arithmetic, comparisons, local assignment, ``if``, ``for``,
 comprehensions, and calls of :data:`FUNCTIONS` and of the program's own.  There is no attribute but those of ``math``,
 hence nothing to climb from a value to the interpreter; no ``while``, ``try``, ``lambda``, class or f-string.  What
-syntax cannot bound (``range(10**12)``, ``"x" * 10**9``) the worker's limits do.
+syntax cannot bound (``range(10**12)``, ``"x" * 10**9``) the sandbox's limits do.
 """
 
 from __future__ import annotations

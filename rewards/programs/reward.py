@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ...sandbox import SandboxUnavailable
 from ..combinator import Operation, combinator
 from ..reward import Episodes, Reward, RewardError, Scope, Values
 from .evaluator import ProgramError, shared_evaluator
@@ -27,8 +28,8 @@ def program(
     component of the program's dictionary instead of the total.  ``digest``, as :func:`digest_of` gives it, pins the
     file's content.
 
-    ValueError for a file that is missing, changed, or no program; RewardError, with the line and the state, where it
-    fails on a turn.  A program that says how far along a turn is belongs inside ``delta``.
+    ValueError for a file that is missing, changed, or no program, and where there is no sandbox; RewardError, with the
+    line and the state, where it fails on a turn.  A program that says how far along a turn is belongs inside ``delta``.
     """
     file = Path(path)
     if not file.is_file():
@@ -37,7 +38,10 @@ def program(
     if digest is not None and digest != digest_of(source):
         raise ValueError(f"program: {path} has the digest {digest_of(source)!r}, not {digest!r}: it was changed")
     evaluator = shared_evaluator(seconds, megabytes)
-    evaluator.parameters(source)
+    try:
+        evaluator.parameters(source)
+    except SandboxUnavailable as error:
+        raise ValueError(f"program: {error}") from error
 
     def operation(episodes: Episodes) -> Values:
         try:

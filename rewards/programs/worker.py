@@ -1,15 +1,12 @@
-"""The process in which reward programs run.
+"""What runs inside the sandbox: it compiles reward programs and calls them on states.
 
-It gets requests as lines of JSON on its standard input and answers each with a line on its standard output.  Before it
-reads the first one it gives up what a program could misuse: it has no environment variables, no files but these two
-pipes and may open none, start no process, and use no more memory than it is told.  Processor time is bounded for each
-request, by a signal that becomes an error with a line number, and by a kill where the interpreter does not come round
-to signals.  Only the standard library is imported, without ``site``.
+The sandbox keeps a program from everything else.  What is bounded here besides is bounded so that the program's author
+can be told the line: memory, by a limit that the interpreter raises an error for, and processor time, by a signal that
+becomes one.  Only the standard library is imported.
 """
 
 from __future__ import annotations
 
-import json
 import resource
 import signal
 import sys
@@ -18,30 +15,32 @@ from typing import Any
 
 from .language import FILENAME, Rejected, compile_program
 
-# What a program's own code can raise; anything else ends the worker, which its owner reports.
+# What a program's own code can raise; anything else is an error of the call, which its owner reports.
 PROGRAM_ERRORS = (ArithmeticError, LookupError, TypeError, ValueError, NameError, RecursionError, MemoryError)
+
+MOST = 100
+"""Of the numbers, the components and the characters of a component's name that one result may have."""
 
 
 class OutOfTime(Exception):
     """The request used its processor time."""
 
 
-def main() -> None:
-    """Answer requests until the input ends.  ``sys.argv[1]`` is the memory limit in bytes."""
-    _give_up(int(sys.argv[1]))
+def prepare(memory: int) -> None:
+    """Bound the memory of this process, in bytes, and make the signal of the processor time an error."""
+    resource.setrlimit(resource.RLIMIT_AS, (memory, memory))
     signal.signal(signal.SIGPROF, _out_of_time)
-    for line in sys.stdin:
-        print(json.dumps(answer(json.loads(line))), flush=True)
 
 
 def answer(request: dict[str, Any]) -> dict[str, Any]:
     """``{"parameters": ...}``, ``{"outputs": ...}`` or ``{"error": ..., "line": ..., "state": ...}``.
 
-    A request holds ``source``, ``function``, ``seconds`` and, to be run, ``states``: lists of the parameters' values.
+    To be called after :func:`prepare`.  A request holds ``source``, ``function``, ``seconds`` and, to be run,
+    ``states``: lists of the parameters' values.
     """
     state: int | None = None
     outputs: list[Any] = []
-    _allow(request["seconds"])
+    signal.setitimer(signal.ITIMER_PROF, request["seconds"])
     try:
         function = _function(compile_program(request["source"]), request["function"])
         if "states" not in request:
@@ -63,25 +62,6 @@ def answer(request: dict[str, Any]) -> dict[str, Any]:
     return {"outputs": outputs}
 
 
-def _give_up(memory: int) -> None:
-    for limit, most in (
-        (resource.RLIMIT_AS, memory),
-        (resource.RLIMIT_NOFILE, 0),
-        (resource.RLIMIT_NPROC, 0),
-        (resource.RLIMIT_FSIZE, 0),
-        (resource.RLIMIT_CORE, 0),
-    ):
-        resource.setrlimit(limit, (most, most))
-
-
-def _allow(seconds: float) -> None:
-    """A signal after ``seconds`` of processor time from now, and the kernel's kill a second or two later."""
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    last = int(used.ru_utime + used.ru_stime + seconds) + 2
-    resource.setrlimit(resource.RLIMIT_CPU, (last, resource.RLIM_INFINITY))
-    signal.setitimer(signal.ITIMER_PROF, seconds)
-
-
 def _out_of_time(*_: object) -> None:
     raise OutOfTime
 
@@ -101,7 +81,11 @@ def _parameters(function: Callable[..., Any]) -> tuple[str, ...]:
 
 def _plain(value: Any) -> Any:
     """A result as ``[total, {component: number}]`` or ``[numbers]``; TypeError for anything else."""
+    if isinstance(value, (list, tuple)) and len(value) > MOST:
+        raise TypeError(f"the result holds {len(value)} numbers; at most {MOST} are read")
     if isinstance(value, (list, tuple)) and len(value) == 2 and isinstance(value[1], dict):
+        if len(value[1]) > MOST:
+            raise TypeError(f"the result has {len(value[1])} components; at most {MOST} are read")
         return [_number(value[0]), {_name(name): _number(item) for name, item in value[1].items()}]
     if isinstance(value, (list, tuple)):
         return [_number(item) for item in value]
@@ -117,6 +101,8 @@ def _number(value: Any) -> float:
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"a component is named by a text, not by {type(value).__name__}")
+    if len(value) > MOST:
+        raise TypeError(f"a component's name has {len(value)} characters; at most {MOST} are read")
     return value
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +16,8 @@ from hypothesis import strategies as st
 
 from palestra.rewards.programs import language
 from palestra.rewards.programs.evaluator import Evaluator, ProgramError
+from palestra.sandbox import RunStatus, SandboxFault, open_sandbox
+from palestra.sandbox.bubblewrap import BubblewrapSandbox
 
 GOOD = '''
 import math
@@ -206,6 +207,8 @@ def test_what_would_not_end_or_fill_the_memory_is_stopped(evaluator: Evaluator, 
         ("return None", "must be a number, not NoneType"),
         ("return [1, 2, 3]", "a number and a dictionary"),
         ("return 1, {2: 3}", "named by a text, not by int"),
+        ("return [1 for i in range(101)]", "101 numbers; at most 100"),
+        ("return 1, {'a' * 101: 1}", "name has 101 characters"),
         ("return (1, {'a': 1}) if x == 5 else (1, {'b': 1})", r"the components are \['b'\] here and \['a'\] before"),
     ],
 )
@@ -219,44 +222,47 @@ def test_a_state_must_have_what_the_program_reads(evaluator: Evaluator) -> None:
         evaluator.run(body("return x"), [{"y": 1, "z": 2}])
 
 
-def test_the_worker_has_no_files_no_environment_and_cannot_start_anything() -> None:
-    """The limits hold even for code that escaped the language."""
-    folder = Path(language.__file__).parent
-    probe = """
-import json, os, sys, types
-package = types.ModuleType("programs"); package.__path__ = [sys.argv[1]]; sys.modules["programs"] = package
-from programs import worker
-worker._give_up(128 << 20)
-found = {"environment": dict(os.environ), "site": "site" in sys.modules, "numpy": "numpy" in sys.modules}
-for name, call in {"open": lambda: open("/etc/hostname"), "memory": lambda: bytearray(1 << 30)}.items():
+def test_code_that_escaped_the_language_is_still_in_a_sandbox(evaluator: Evaluator) -> None:
+    """No file, variable or process of this machine's is there, and no more memory than was given."""
+    assert evaluator.run(body("return x"), [{"x": 1}]).values.tolist() == [1]
+    assert evaluator._python is not None
+    os.environ["PALESTRA_TEST_SECRET"] = "seen"
     try:
-        call()
-        found[name] = "allowed"
-    except (OSError, MemoryError) as error:
-        found[name] = type(error).__name__
-print(json.dumps(found))
+        probe = """
+import json, os, sys
+here = [name for name in ("/var", "/home", SOURCE) if os.path.exists(name) and os.listdir(name)]
+print(json.dumps({"files": here, "secret": "PALESTRA_TEST_SECRET" in os.environ, "numpy": "numpy" in sys.modules,
+                  "processes": len([name for name in os.listdir("/proc") if name.isdigit()]) > 20}))
+bytearray(1 << 30)
 """
-    command = [sys.executable, "-I", "-S", "-c", probe, str(folder)]
-    found = json.loads(subprocess.run(command, env={}, stdout=subprocess.PIPE, check=True).stdout)
-    found["environment"].pop("LC_CTYPE", None)  # set by the interpreter itself
-    assert found == {"environment": {}, "site": False, "numpy": False, "open": "OSError", "memory": "MemoryError"}
+        result = evaluator._python.run(probe.replace("SOURCE", repr(str(Path(language.__file__).parent))))
+    finally:
+        del os.environ["PALESTRA_TEST_SECRET"]
+    found = json.loads(result.text)
+    assert found == {"files": [], "secret": False, "numpy": False, "processes": False}
+    assert result.status is RunStatus.MEMORY
 
 
-def test_a_worker_holds_only_its_pipes_and_is_replaced_when_lost() -> None:
+def test_what_is_lost_is_replaced_and_a_broken_sandbox_is_no_programs_fault() -> None:
     evaluator = Evaluator()
     assert evaluator.run(body("return x"), [{"x": 1}]).values.tolist() == [1]
-    process = evaluator._process
-    assert process is not None
-    with open(os.devnull):
-        files = {os.readlink(path) for path in Path(f"/proc/{process.pid}/fd").iterdir()}
-    assert len(files) == 3
-    assert all(name.startswith("pipe:") or name == os.devnull for name in files)
-    assert Path(f"/proc/{process.pid}/environ").read_bytes() == b""
-    process.kill()
-    process.wait()
+    sandbox = evaluator._sandbox
+    assert isinstance(sandbox, BubblewrapSandbox)
+    for process in sandbox.processes:
+        os.kill(process, signal.SIGKILL)
+    with pytest.raises(SandboxFault, match="the sandbox of reward programs broke"):
+        evaluator.run(body("return x"), [{"x": 1}])
     assert evaluator.run(body("return 2 * x"), [{"x": 1}]).values.tolist() == [2]
     evaluator.close()
-    assert evaluator._process is None
+    assert evaluator.run(body("return 3 * x"), [{"x": 1}]).values.tolist() == [3]
+
+
+def test_a_sandbox_of_ones_own_is_used_and_left_open() -> None:
+    with open_sandbox("process") as sandbox:
+        evaluator = Evaluator(sandbox=sandbox)
+        assert evaluator.run(body("return x"), [{"x": 1}]).values.tolist() == [1]
+        evaluator.close()
+        assert sandbox.run("print(1)").text == "1\n"
 
 
 def test_programs_do_not_see_each_other(evaluator: Evaluator) -> None:
