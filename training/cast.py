@@ -48,9 +48,12 @@ class Cast:
             return self._learner(role)
         if member in self._frozen or member == START:
             return self._name(member, role)
-        if member not in self._setup.rollout.players:
-            self._setup.rollout.players[member] = script(member)
-        return member
+        return self.script(member)
+
+    def script(self, name: str) -> str:
+        """A script as a player of the rollout: its name there."""
+        self._setup.rollout.players.setdefault(name, script(name))
+        return name
 
     def model(self, role: str) -> PreTrainedModel | None:
         """The model that takes ``role`` for the policy of the moment; None if a script has the role for good."""

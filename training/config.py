@@ -45,7 +45,7 @@ class Objective:
     """Policy loss: one of palestra.training.losses.LOSSES."""
     clip: Clip = field(default_factory=Clip)
     weighting: Literal["token", "turn", "trajectory"] = "token"
-    """What weighs the same in the loss: every sampled token of a batch, or every turn or trajectory whatever its length.
+    """What weighs the same in the loss: each sampled token of a batch, or each turn or trajectory whatever its length.
 
     Where failing makes episodes long, weighing tokens pushes all that is done in long episodes down.  Where some turns
     are long whose words hardly matter, such as queries, weighing turns lets the others be heard.

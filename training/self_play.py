@@ -126,11 +126,14 @@ class SelfPlay:
         return {"ratings/elo": ratings[joining[0]][0]} if joining[0] in ratings else {}
 
     def demonstrations(self) -> list[warm_start.Demonstration]:
-        """Games of the teacher against itself, as each role saw them; where a context is a turn, turn by turn."""
-        settings = self._config.warm_start
-        players = {role: self._cast.player(settings.teacher, role) for role in self._cast.open}
+        """What the teacher does in each role that a policy takes; where a context is a turn, turn by turn."""
+        settings, roles = self._config.warm_start, self._setup.roles
+        taught = [role for role in roles if self._settings.roles.get(role, START) == START]
+        players = {role: self._cast.player(None, role) for role in roles if role not in taught}
+        players |= {role: self._cast.script(settings.teacher) for role in taught}
         jobs = [replace(job, players=players) for job in self._setup.tasks.shown(settings.demonstrations)]
-        episodes = [episode for episode in self._setup.rollout.collect(jobs, Sampling()) if episode.turns]
+        episodes = self._setup.rollout.collect(jobs, Sampling())
+        episodes = [episode for episode in episodes if episode.turns and episode.role in taught]
         if self._config.rollout.context == "turn":
             episodes = [replace(episode, turns=[turn]) for episode in episodes for turn in episode.turns]
         return [warm_start.Demonstration(episode, np.ones(len(episode.turns), bool)) for episode in episodes]

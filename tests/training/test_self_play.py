@@ -144,6 +144,16 @@ def test_a_role_that_is_taken_for_good_is_not_trained(made: Any) -> None:
         made("--opponents.roles", "dealer=random")
 
 
+def test_a_teacher_shows_the_roles_that_a_policy_takes(made: Any) -> None:
+    flags = ["--warm-start.demonstrations=12", "--evaluation.no-exploitability"]
+    shown = made(*flags)[2].demonstrations()
+    assert {item.episode.role for item in shown} == {"player_0", "player_1"}
+    assert all(len(item.episode.turns) == 1 and item.own.all() for item in shown)
+    assert {item.episode.role for item in made(*flags, "--opponents.roles", "player_1=random")[2].demonstrations()} == {
+        "player_0"
+    }
+
+
 def test_a_league_trains_an_exploiter_and_meets_the_past(made: Any) -> None:
     wanted, setup, driver = made("--opponents.matching=league", "--opponents.share=0.2", "--rollout.groups=24")
     assert list(setup.models) == ["policy", "exploiter"]
