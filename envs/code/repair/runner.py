@@ -18,7 +18,7 @@ from functools import partial
 from typing import Any
 
 PROGRAM = "<program>"
-FORBIDDEN = ("sys.settrace", "sys.setprofile", "_thread.start_new_thread", "os.fork", "os.posix_spawn")
+FORBIDDEN = ("sys.setprofile", "_thread.start_new_thread", "os.fork", "os.posix_spawn")
 """Audited events by which a program could escape the count of its steps."""
 FRAMES = ("tb_frame", "gi_frame", "cr_frame", "ag_frame")
 
@@ -94,11 +94,17 @@ class Steps:
 
 
 class Guard:
-    """Refuses, while ``closed``, what would escape the count of steps."""
+    """Refuses, while ``closed``, what would escape the count of steps, and notices when the count was switched off.
+
+    That is not refused: Python itself does it where there is no stack left for the counting.
+    """
 
     closed = False
+    escaped = False
 
     def __call__(self, event: str, arguments: tuple[Any, ...]) -> None:
+        if self.closed and event == "sys.settrace":
+            self.escaped = True
         if self.closed and (
             event in FORBIDDEN
             or event.startswith(("ctypes.", "subprocess.", "sys.monitoring"))
@@ -115,6 +121,8 @@ def describe(error: BaseException) -> str:
         if trace.tb_frame.f_code.co_filename == PROGRAM:
             line = trace.tb_lineno
         trace = trace.tb_next
+    if isinstance(error, RecursionError):
+        return "RecursionError: maximum recursion depth exceeded"  # where it happened is chance
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     text = re.sub(r"0x[0-9a-f]+", "0x", message.partition("\n")[0])[:120]
     where = "" if line is None else f" (line {line})"
@@ -136,12 +144,14 @@ def main() -> None:
         """What came of a call: ``value``, ``error`` or ``endless``, and the ``steps``."""
         try:
             steps.start()
-            guard.closed = True
+            guard.closed, guard.escaped = True, False
             try:
                 value = call()
             finally:
                 guard.closed = False
                 steps.stop()
+            if guard.escaped:
+                raise PermissionError("a program may not switch the count of its steps off")
             found = {"value": encode(value)}
             json.dumps(found)
         except OutOfSteps:

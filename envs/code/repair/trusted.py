@@ -12,7 +12,7 @@ from typing import Any
 
 from .runner import PROGRAM
 
-STEPS = 2_000
+STEPS = 20_000
 """Rounds of loops and calls after which a program is taken for endless; a correct one needs far fewer."""
 
 
