@@ -31,6 +31,7 @@ from .learner import Learner
 from .losses import LOSSES
 from .metrics import Metrics, read_lines, rewrite
 from .report import EPISODES, EVALUATIONS, write_report
+from .rollout import POLICY
 from .self_play import SelfPlay
 from .setup import Setup, device_of, prepare
 
@@ -193,7 +194,7 @@ def _learner(config: Config, name: str, model: PreTrainedModel, saved: Path | No
     """The learner of a policy, as the checkpoint left it."""
     reference = None
     if config.objective.kl:
-        folder = Path(config.run) / REFERENCE / name
+        folder = Path(config.run) / REFERENCE / ("" if name == POLICY else name)
         with checkpoint.no_progress_bar():
             if saved is None:
                 model.save_pretrained(folder)
