@@ -186,7 +186,7 @@ def test_the_clock_moves_only_with_actions(env: WebEnv) -> None:
 
 
 def test_pieces_that_are_switched_off_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent = []
+    sent: list[str] = []
     send = Connection.send
     env, _ = open_shop(observation="dict", pieces=("goal",))
     env.reset(seed=0)

@@ -42,4 +42,4 @@ moving-items resize-textarea simon-says stock-market terminal use-autocomplete
 use-autocomplete-nodelay use-slider use-slider-2 use-spinner
 """
 RELOADED = frozenset((*_RELOADED.split(), *FLIGHTS))
-"""Tasks whose pages keep something beyond the end of an episode (timers, animations, widgets): each episode loads anew."""
+"""Tasks whose pages keep something beyond an episode (timers, animations, widgets): each episode loads them anew."""
