@@ -24,7 +24,14 @@ def test_a_sound_environment_passes_every_check() -> None:
     assert {outcome.verdict for outcome in report.outcomes} == {Verdict.PASSED}, str(report)
 
 
-@pytest.mark.parametrize("name", table_mutants.MUTANTS)
+SLOW_MUTANTS = {"HashOrder", "Today", "RewardsHaste"}
+"""Those that only other processes show: one of the kind, ``ProcessNumber``, is enough without ``-m slow``."""
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.slow if name in SLOW_MUTANTS else ()) for name in table_mutants.MUTANTS],
+)
 def test_a_broken_environment_fails_what_it_breaks_and_nothing_else(name: str) -> None:
     broken = table_mutants.MUTANTS[name]
     assert failures(name, ALL - IN_OTHER_PROCESSES | broken) == broken
@@ -44,7 +51,7 @@ def test_both_forms_of_a_game_are_checked() -> None:
 SLOW_ONES = {"terminal_observation_async", *IN_OTHER_PROCESSES, *(f"multi_{name}" for name in IN_OTHER_PROCESSES)}
 
 
-@pytest.mark.parametrize("name", ["KuhnPoker", "MatchingPennies", "PileNegotiation", "Werewolf", "TwentyQuestions"])
+@pytest.mark.parametrize("name", ["KuhnPoker", "PileNegotiation", "Werewolf"])
 def test_games_pass_every_check_in_this_process(name: str) -> None:
     report = palestra.check(f"{name}-v0", only=(CHECKS.keys() | MULTI_CHECKS.keys()) - SLOW_ONES)
     assert report.passed, "\n".join(map(str, report.failures))
