@@ -1,9 +1,8 @@
-"""Steps per second and reset time on MiniWoB pages: here, BrowserGym without its delays, and MiniWoB++'s own environment.
+"""Steps per second and reset time on MiniWoB pages: here, in BrowserGym without its delays, and in MiniWoB++ itself.
 
 All three use this machine's Chromium, the same tasks and the same kind of action: a click on a place of the page.  They
 take turns, a block of episodes each, with and without screenshots, in one process and in two at once.  The other two
-are measured where their packages are installed (the extra `bench`): browsergym-miniwob with Playwright, and miniwob with
-chromedriver.
+are measured where they are installed: browsergym-miniwob with Playwright, and miniwob with chromedriver.
 """
 
 from __future__ import annotations
@@ -60,7 +59,6 @@ def browsergym(task: str, pictures: bool) -> tuple[list[float], list[float]]:
     import gymnasium
 
     os.environ.setdefault("MINIWOB_URL", f"file://{pages()}/miniwob/")
-    core.BROWSERGYM_ID_ATTRIBUTE  # noqa: B018 - the module is the one that is meant
     env: Any = gymnasium.make(
         f"browsergym/miniwob.{task}",
         headless=True,

@@ -8,6 +8,7 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -190,9 +191,12 @@ def test_pieces_that_are_switched_off_cost_nothing(monkeypatch: pytest.MonkeyPat
     send = Connection.send
     env, _ = open_shop(observation="dict", pieces=("goal",))
     env.reset(seed=0)
-    monkeypatch.setattr(
-        Connection, "send", lambda self, method, *rest: sent.append(method) or send(self, method, *rest)
-    )
+
+    def record(self: Connection, method: str, *rest: Any) -> Any:
+        sent.append(method)
+        return send(self, method, *rest)
+
+    monkeypatch.setattr(Connection, "send", record)
     observation = env.step("noop(0)")[0]
     env.close()
     assert observation == {"goal": "Buy."}
