@@ -73,7 +73,8 @@ class BubblewrapSandbox:
                 "or what your system calls it"
             )
         self._image = image
-        self._packages = [str(Path(path).resolve(strict=True)) for path in packages]
+        # Not at their own places: what is below /tmp there is hidden by the programs' files.
+        self._packages = {f"/packages/{n}": str(Path(path).resolve(strict=True)) for n, path in enumerate(packages)}
         self._preload = list(preload)
         self._user = user if os.geteuid() == 0 else None
         self._lock = threading.Lock()
@@ -172,10 +173,14 @@ class BubblewrapSandbox:
             "environment": environment,
             "cgroups": delegated.descriptors,
             "preload": self._preload,
-            "paths": self._packages,
+            "paths": list(self._packages),
         }
         with ExitStack() as stack:
-            arguments = [*_view(image, stack), *_binds([*binds, *self._packages]), *_namespaces(self._user)]
+            arguments = [
+                *_view(image, stack),
+                *_binds(dict(zip(binds, binds, strict=True)) | self._packages),
+                *_namespaces(self._user),
+            ]
             descriptors = [*delegated.descriptors.values(), *map(int, _after(arguments, "--file"))]
             command = [self._program, *arguments, "--remount-ro", "/dev", "--remount-ro", "/", "--", python]
             try:
@@ -188,8 +193,6 @@ class BubblewrapSandbox:
 def _view(image: str | None, stack: ExitStack) -> list[str]:
     """What programs see of the file system: an image, or of the host what its programs need."""
     root = Path(image or "/")
-    if image is not None and not root.is_dir():
-        raise ValueError(f"a bubblewrap sandbox's image is a folder with a file tree, which {image} is not")
     names = _HOST if image is None else [name for name in sorted(os.listdir(root)) if name not in _OURS]
     # Else bubblewrap would make it on the way, for its own user alone to pass.
     arguments = ["--perms", "0755", "--dir", "/etc"] if image is None else []
@@ -222,13 +225,13 @@ def _namespaces(user: int | None) -> list[str]:
     return arguments
 
 
-def _binds(paths: Sequence[str]) -> list[str]:
-    """Folders at their own places; those above them, which bubblewrap would keep to its own user, for all to pass."""
+def _binds(folders: Mapping[str, str]) -> list[str]:
+    """Folders by where they are to be seen; what is above them, which bubblewrap keeps to its own user, for all to pass."""
     arguments = []
-    for path in paths:
-        for above in reversed(Path(path).parents[:-1]):
+    for place, path in folders.items():
+        for above in reversed(Path(place).parents[:-1]):
             arguments += ["--perms", "0755", "--dir", str(above)]
-        arguments += ["--ro-bind", path, path]
+        arguments += ["--ro-bind", path, place]
     return arguments
 
 
@@ -244,6 +247,8 @@ def _host_python() -> tuple[str, list[str]]:
 
 
 def _image_python(image: str) -> str:
+    if not Path(image).is_dir():
+        raise ValueError(f"a bubblewrap sandbox's image is a folder with a file tree, which {image} is not")
     for name in ("usr/local/bin/python3", "usr/bin/python3", "bin/python3"):
         if os.path.lexists(Path(image, name)):
             return f"/{name}"

@@ -55,11 +55,12 @@ def make_image(address: str) -> None:
     import docker
 
     client = docker.DockerClient(base_url=address)
-    client.api.import_image_from_data(_tree(), repository=IMAGE.partition(":")[0], tag=IMAGE.partition(":")[2])
+    client.api.import_image_from_data(tree(), repository=IMAGE.partition(":")[0], tag=IMAGE.partition(":")[2])
     client.close()
 
 
-def _tree() -> bytes:
+def tree() -> bytes:
+    """A file system with a Python and a shell, as a tar archive."""
     python = os.path.realpath(sys._base_executable)
     library = Path(os.__file__).parent
     wanted = {python} | {path for name in _PROGRAMS if (path := shutil.which(name))}
