@@ -226,7 +226,7 @@ def _namespaces(user: int | None) -> list[str]:
 
 
 def _binds(folders: Mapping[str, str]) -> list[str]:
-    """Folders by where they are to be seen; what is above them, which bubblewrap keeps to its own user, for all to pass."""
+    """Folders by where they are to be seen, below folders that all may pass, as bubblewrap's own are not."""
     arguments = []
     for place, path in folders.items():
         for above in reversed(Path(place).parents[:-1]):
