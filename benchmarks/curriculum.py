@@ -1,9 +1,8 @@
 """Held-out hard tasks solved after training with different curricula, at equal episodes.
 
-The student is a linear softmax policy over the actions that a page of ``WebTasksText-v0`` offers, with features of words
-that goal and page share.  It knows nothing at first, and learns by REINFORCE from groups of episodes of one task, whose
-mean is the baseline.  Tasks have one to four things to be done; the held-out ones have three or four, which a beginner
-never solves.
+The student is a linear softmax policy over the actions that a page of ``WebTasksText-v0`` offers, with features of
+words that goal and page share.  It knows nothing at first, and learns by REINFORCE from groups of episodes of one task,
+whose mean is the baseline.  Tasks have one to four things to be done; the held-out ones have three or four.
 
     python benchmarks/curriculum.py [--episodes 700] [--seeds 0 1 2] [--sources uniform evolving learning_progress]
 """
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 
 import gymnasium
 import numpy as np
+
 import palestra  # noqa: F401 - registers the environments
 from palestra.training.curriculum import SOURCES
 from palestra.training.task_space import TaskSpace
