@@ -186,7 +186,9 @@ class _Walk:
                 depth, said = depth + 1, name
             if backend in self.inside:
                 self.frame(backend, depth)
-            stack.extend((child, depth, said, heard or listens) for child in reversed(children))
+            stack.extend(
+                (child, depth, said, heard or backend in self.layout.clickable) for child in reversed(children)
+            )
 
     def _listens(self, node: Mapping[str, Any], backend: int) -> bool:
         focusable = any(item["name"] == "focusable" for item in node.get("properties", ()))
