@@ -22,7 +22,7 @@ from typing import Self
 from .cgroup import Delegated
 from .protocol import DEFAULT_LIMITS, Limits, Result, RunStatus, SandboxFault, SandboxUnavailable
 from .session import RemoteSession
-from .zygote import Zygote, ZygoteFailed
+from .zygote import Zygote, ZygoteFailed, base_python
 
 _HOST = (
     "bin",
@@ -64,14 +64,15 @@ class BubblewrapSandbox:
         preload: Sequence[str] = (),
         user: int = 65534,
     ) -> None:
-        self._program = shutil.which("bwrap")
+        program = shutil.which("bwrap")
         if sys.platform != "linux":
             raise SandboxUnavailable("the bubblewrap sandbox needs Linux; elsewhere use the docker backend")
-        if self._program is None:
+        if program is None:
             raise SandboxUnavailable(
                 "the bubblewrap sandbox needs bubblewrap: apt install bubblewrap, dnf install bubblewrap, "
                 "or what your system calls it"
             )
+        self._program = program
         self._image = image
         # Not at their own places: what is below /tmp there is hidden by the programs' files.
         self._packages = {f"/packages/{n}": str(Path(path).resolve(strict=True)) for n, path in enumerate(packages)}
@@ -241,7 +242,7 @@ def _after(arguments: Sequence[str], option: str) -> list[str]:
 
 def _host_python() -> tuple[str, list[str]]:
     """The interpreter that runs this, without its virtual environment, and what it needs outside of ``/usr``."""
-    python = os.path.realpath(getattr(sys, "_base_executable", sys.executable))
+    python = base_python()
     prefixes = {os.path.realpath(sys.base_prefix), os.path.realpath(sys.base_exec_prefix)}
     return python, sorted(path for path in prefixes if not path.startswith("/usr"))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from typing import Self
 from .inside import files as _files
 from .protocol import DEFAULT_LIMITS, Limits, Result, SandboxFault
 from .session import RemoteSession
-from .zygote import SocketChannel, Zygote
+from .zygote import SocketChannel, Zygote, base_python
 
 
 class ProcessSandbox:
@@ -111,7 +110,7 @@ class ProcessSandbox:
                     "preload": self._preload,
                     "paths": self._packages,
                 }
-                self._zygote = Zygote([sys._base_executable], settings)
+                self._zygote = Zygote([base_python()], settings)
             return self._zygote
 
 

@@ -8,6 +8,7 @@ import os
 import select
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -130,6 +131,11 @@ class SocketChannel:
             while self._handle.recv(1 << 16):
                 pass
         self._handle.close()
+
+
+def base_python() -> str:
+    """The interpreter that runs this, without its virtual environment."""
+    return os.path.realpath(getattr(sys, "_base_executable", sys.executable))
 
 
 @cache
