@@ -6,12 +6,13 @@ What a deal is and what it is worth to whom is the game's business; here are the
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
 from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
+from ..splits import Splits
 from .game import Game, IllegalMove, Mover, quote
 from .talk import Line, heard, message
 
@@ -237,6 +238,21 @@ class BargainGame(Game[Bargain], Generic[Task]):
             if last_chance or offered >= worths[wanted][player] - 1e-9:
                 return ACCEPT
         return f"{PROPOSE} {self.describe(state.task, wanted, player)}"
+
+
+def split_by_view(tasks: Sequence[Task], view: Callable[[Task], Hashable], train: int, held_out: int) -> Splits[Task]:
+    """Splits in which no held-out task looks like a training task to the first player, who sees ``view(task)``.
+
+    A tenth of the views goes to validation and to test each; of the tasks with those, in their order, ``held_out`` are
+    taken, and of the others ``train``.
+    """
+    views = list(dict.fromkeys(map(view, tasks)))
+    tenth = len(views) // 10
+    place = {seen: min(number // tenth, 2) for number, seen in enumerate(views)}
+    parts: list[list[Task]] = [[], [], []]
+    for task in tasks:
+        parts[place[view(task)]].append(task)
+    return Splits(train=parts[2][:train], validation=parts[0][:held_out], test=parts[1][:held_out])
 
 
 def _said(text: str, verb: str) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 from gymnasium.error import ResetNeeded
 
+from ..abilities import EnvironmentFault
 from ..spaces import AnyText
 from ..words import Phrases
 from .game import Game, Mover, Player
@@ -76,7 +77,7 @@ class SingleAgentGame(gymnasium.Env[str, str]):
         task = task_of(self.game, options or {}, self.np_random)
         self._seat = self._seats[0] if len(self._seats) == 1 else int(self.np_random.integers(len(self._seats)))
         self._view.clear()
-        self._position = self._until_asked(self._referee.open(self.np_random, task))
+        self._position = self._opened(task)
         return self._view.show(self._position, self._seat), self._info(None)
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
@@ -95,6 +96,14 @@ class SingleAgentGame(gymnasium.Env[str, str]):
         self._position = after = self._until_asked(after)
         reward = self._referee.paid(after)[self._seat] - self._referee.paid(before)[self._seat]
         return self._view.show(after, self._seat), reward, after.turn is None, False, self._info(feedback)
+
+    def _opened(self, task: Any) -> Position:
+        """The first position where the agent is asked; a game that is over before that is drawn again."""
+        for _ in range(1000):
+            position = self._until_asked(self._referee.open(self.np_random, task))
+            if position.turn is not None:
+                return position
+        raise EnvironmentFault(f"{self.game.roles[self._seat]} was not asked in 1,000 games of {self.game.name}")
 
     def _until_asked(self, position: Position) -> Position:
         while position.turn is not None and position.turn != self._seat:

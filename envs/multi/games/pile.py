@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...splits import Splits
-from ..bargain import PROPOSE, BargainGame
+from ..bargain import PROPOSE, BargainGame, split_by_view
 from ..game import IllegalMove, quote
 
 GOODS = ("book", "hat", "ball")
@@ -107,7 +107,7 @@ def _shares(counts: tuple[int, ...]) -> tuple[str, ...]:
 
 @lru_cache(maxsize=1)
 def _splits() -> Splits[Pile]:
-    """All piles in a fixed order, no two of them alike: 500 each for validation and test, 4,000 to train on."""
+    """Piles in a fixed order, no two of them alike: 500 each for validation and test, 4,000 to train on."""
     piles = []
     for counts in itertools.product(range(1, 5), repeat=len(GOODS)):
         if 5 <= sum(counts) <= 7:
@@ -118,5 +118,5 @@ def _splits() -> Splits[Pile]:
             ]
             piles += [Pile(counts, (one, other)) for one, other in itertools.product(values, repeat=2) if one != other]
     order = np.random.default_rng(1706).permutation(len(piles))
-    chosen = [piles[index] for index in order[:5000]]
-    return Splits(train=chosen[1000:], validation=chosen[:500], test=chosen[500:1000])
+    shuffled = [piles[index] for index in order]
+    return split_by_view(shuffled, lambda pile: (pile.counts, pile.worth[0]), train=4000, held_out=500)

@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ...splits import Splits
-from ..bargain import PROPOSE, BargainGame
+from ..bargain import PROPOSE, BargainGame, split_by_view
 from ..game import IllegalMove, quote
 
 THINGS = ("bicycle", "lamp", "guitar", "carpet", "telescope", "coat", "kettle", "mirror")
@@ -88,10 +88,10 @@ class PriceBargaining(BargainGame[Sale]):
 
 @lru_cache(maxsize=1)
 def _splits() -> Splits[Sale]:
-    """All sales in a fixed order, no two of them alike: 300 each for validation and test, the others to train on."""
+    """Sales in a fixed order, no two of them alike: 300 each for validation and test, 3,991 to train on."""
     sales = [
         Sale(thing, cost, cost + gain)
         for thing, cost, gain in itertools.product(THINGS, range(20, 81), range(10, 61, 5))
     ]
-    chosen = [sales[index] for index in np.random.default_rng(1983).permutation(len(sales))]
-    return Splits(train=chosen[600:], validation=chosen[:300], test=chosen[300:600])
+    shuffled = [sales[index] for index in np.random.default_rng(1983).permutation(len(sales))]
+    return split_by_view(shuffled, lambda sale: (sale.thing, sale.value), train=4000, held_out=300)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...splits import Splits
-from ..bargain import PROPOSE, Bargain, BargainGame
+from ..bargain import PROPOSE, Bargain, BargainGame, split_by_view
 from ..game import IllegalMove, quote
 
 SCENES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
@@ -117,12 +117,13 @@ class SocialDialogue(BargainGame[Scene]):
 
 @lru_cache(maxsize=1)
 def _splits() -> Splits[Scene]:
-    """3,000 scenes that are all different: 300 each for validation and test, the others to train on."""
+    """Scenes that are all different: 300 each for validation and test, 2,400 to train on."""
     rng = np.random.default_rng(2310)
     pairs = list(itertools.permutations(SECRETS, 2))
     bounds = [len(SCENES), *[3] * 6, len(WEIGHTS), len(WEIGHTS), len(pairs)]
     scenes: dict[Scene, None] = {}
-    for scene, a, b, c, d, e, f, first, second, secret in rng.integers(bounds, size=(3100, len(bounds))).tolist():
+    for scene, a, b, c, d, e, f, first, second, secret in rng.integers(bounds, size=(3500, len(bounds))).tolist():
         scenes[Scene(scene, ((a, b, c), (d, e, f)), (WEIGHTS[first], WEIGHTS[second]), pairs[secret])] = None
-    chosen = list(scenes)[:3000]
-    return Splits(train=chosen[600:], validation=chosen[:300], test=chosen[300:600])
+    return split_by_view(
+        list(scenes), lambda scene: (scene.scene, scene.wishes[0], scene.weights[0], scene.secrets[0]), 2400, 300
+    )
