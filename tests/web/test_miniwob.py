@@ -14,7 +14,7 @@ from palestra.envs.web.miniwob.names import FLIGHTS, PAGES, TASKS
 from palestra.envs.web.miniwob.oracle import solved_tasks
 
 REPEATABLE = ("same_seed_same_episode", "reset_forgets", "reset_without_seed_goes_on", "instances_apart")
-SAMPLE = ("click-checkboxes", "click-menu", "email-inbox-noscroll")
+SAMPLE = ("click-checkboxes", "email-inbox-noscroll")
 FEW = Settings(episodes=2, steps=4, oracle_tasks=3)
 
 
