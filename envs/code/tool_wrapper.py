@@ -59,7 +59,8 @@ class ToolWrapper(gymnasium.Wrapper[str, str, str, str], RecordConstructorArgs):
         budget: int = 5,
         sandbox: str = "bubblewrap",
     ) -> None:
-        RecordConstructorArgs.__init__(self, tools=tools, budget=budget, sandbox=sandbox)
+        # A tool may hold a connection, which has no copy.
+        RecordConstructorArgs.__init__(self, _disable_deepcopy=True, tools=tools, budget=budget, sandbox=sandbox)
         gymnasium.Wrapper.__init__(self, env)
         for space in (env.observation_space, env.action_space):
             if not isinstance(space, AnyText | gymnasium.spaces.Text):
