@@ -98,7 +98,7 @@ class Game(ABC, Generic[S]):
     def draw(self, state: S, np_random: np.random.Generator) -> S:
         """One state that chance leads to."""
         outcomes = self.chances(state)
-        point = np_random.random() * sum(weight for _, weight in outcomes)
+        point = np_random.random()
         for outcome, weight in outcomes:
             point -= weight
             if point < 0:

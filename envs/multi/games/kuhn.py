@@ -17,6 +17,9 @@ class State(NamedTuple):
     moves: tuple[str, ...] = ()
 
 
+DEALS = tuple((State((first, second)), 1 / 6) for first in range(3) for second in range(3) if first != second)
+
+
 class KuhnPoker(Game[State]):
     """The poker of Kuhn 1950: the first player's value is -1/18, and every equilibrium is known.
 
@@ -49,8 +52,7 @@ class KuhnPoker(Game[State]):
 
     def chances(self, state: State) -> Sequence[tuple[State, float]]:
         """The six deals."""
-        deals = [(first, second) for first in range(3) for second in range(3) if first != second]
-        return [(State(deal), 1 / len(deals)) for deal in deals]
+        return DEALS
 
     def actions(self, state: State, player: int) -> Sequence[str]:
         """Check or bet; call or fold after a bet."""
