@@ -90,7 +90,7 @@ class WordGuessing(Game[State]):
     def returns(self, state: State) -> tuple[float, ...]:
         """More for both, the fewer clues were needed."""
         won = state.guesses[-1:] == (state.secret,)
-        pay = 1.0 - (len(state.guesses) - 1) / ROUNDS if won else 0.0
+        pay = (ROUNDS + 1 - len(state.guesses)) / ROUNDS if won else 0.0
         return (pay, pay)
 
     def facts(self, state: State, player: int) -> str:
