@@ -77,7 +77,7 @@ def merged(rows: Sequence[Row]) -> list[Row]:
     """
     found: dict[bytes, list[Row]] = {}
     for row in rows:
-        signs = np.sign(row.advantages).astype(np.int8)
+        signs = np.sign(row.advantages)
         found.setdefault(row.ids.tobytes() + row.sampled.tobytes() + signs.tobytes(), []).append(row)
     result = []
     for equal in found.values():
