@@ -20,6 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from palestra.envs.abilities import EnvironmentFault
         from palestra.rewards import RewardError, RewardParseError
+        from palestra.sandbox import SandboxFault, SandboxUnavailable
         from palestra.training import checkpoint, loop, recipe
     except ModuleNotFoundError as error:
         print(f"train.py: {error}; training needs: pip install 'palestra[train]'", file=sys.stderr)
@@ -35,7 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"train.py: {error}", file=sys.stderr)
         recipe.forget(config)
         return 2
-    except (checkpoint.CheckpointError, RewardError, EnvironmentFault, FloatingPointError) as error:
+    except (
+        checkpoint.CheckpointError,
+        RewardError,
+        EnvironmentFault,
+        SandboxFault,
+        SandboxUnavailable,
+        FloatingPointError,
+    ) as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -25,7 +25,7 @@ def makefile(rng: np.random.Generator) -> Task:
         kept = {path: file for path, file in below(end.files, root).items() if not path.startswith("parts/")}
         kept.pop(output, None)
         other: Tree = {f"parts/{name}.txt": text_file("\n".join(lines) + "\n") for name, lines in others.items()}
-        _, after = end.run(["make", "-s", output], kept | other)
+        _, after = end.run(["make", "-s", output], {**kept, **other})
         again, _ = end.run(["make", "-q", output], after)
         first = sorted(others)[0]
         changed = text_file("changed\n", mtime=_LATER)

@@ -108,7 +108,7 @@ def duplicates(rng: np.random.Generator) -> Task:
         for _ in range(int(rng.integers(1, 3))):
             copy = f"{root}/{one_of(rng, WORDS)}-{int(rng.integers(100))}.txt"
             tree[copy] = tree[path]
-    first = {}
+    first: dict[bytes, str] = {}
     for path in sorted(tree):
         first.setdefault(tree[path].data, path.removeprefix(f"{root}/"))
     wanted = {path: data for data, path in first.items()}
