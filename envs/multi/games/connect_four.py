@@ -14,6 +14,8 @@ COLUMNS, ROWS = 7, 6
 HEIGHT = ROWS + 1
 """Bits of a column; the topmost stays 0, so that lines do not run on into the next column."""
 FULL = sum(((1 << ROWS) - 1) << HEIGHT * column for column in range(COLUMNS))
+PLACES = [[1 << HEIGHT * column + row for column in range(COLUMNS)] for row in reversed(range(ROWS))]
+"""The bits of the board as it is shown, the top row first."""
 CENTRE_FIRST = (3, 2, 4, 1, 5, 0, 6)
 WON = 1000
 
@@ -74,10 +76,8 @@ class ConnectFour(Game[State]):
 
     def render(self, state: State) -> str:
         """The board, with the numbers of the columns below."""
-        rows = []
-        for row in reversed(range(ROWS)):
-            bits = [1 << HEIGHT * column + row for column in range(COLUMNS)]
-            rows.append(" ".join("X" if state.discs[0] & bit else "O" if state.discs[1] & bit else "." for bit in bits))
+        first, second = state.discs
+        rows = [" ".join(["X" if first & bit else "O" if second & bit else "." for bit in row]) for row in PLACES]
         return "\n".join([*rows, " ".join(self.phrases)])
 
     def scripted(self) -> Mapping[str, Mover]:
