@@ -27,13 +27,26 @@ _SHORTEST_FORK = 16
 class _Sequence:
     """A live session: its context, how much of it is cached, and the request under way."""
 
-    __slots__ = ("cached", "choices", "ids", "length", "limit", "logprobs", "request", "slot", "start", "uniforms")
+    __slots__ = (
+        "cached",
+        "choices",
+        "ids",
+        "length",
+        "limit",
+        "logprobs",
+        "request",
+        "slot",
+        "start",
+        "uniforms",
+        "waited",
+    )
 
     def __init__(self, slot: int) -> None:
         self.slot = slot
         self.ids = np.zeros(256, np.int32)
         self.length = 0
         self.cached = 0
+        self.waited = 0
         self.request: Request | None = None
 
     def append(self, ids: np.ndarray) -> None:
@@ -262,17 +275,19 @@ class TransformersEngine:
     def _share_prefix(self, sequence: _Sequence, beginnings: _Beginnings) -> bool:
         """Copy the longest cached beginning that ``sequence`` shares with a live session.
 
-        False if it should wait a step, because one of those that this step computes will then have more of it.
+        False if it should wait a step, because one of those that this step computes will then have much more of it.
         """
         if sequence.cached or sequence.length < _SHORTEST_FORK:
             return True
         common = beginnings.shared_with(sequence)
         copied = np.minimum(common, beginnings.cached)
         donor = int(copied.argmax())
-        shared = max(int(copied[donor]), _SHORTEST_FORK - 1)
-        if (common[beginnings.coming] > shared).any():
+        shared = int(copied[donor]) if copied[donor] >= _SHORTEST_FORK else 0
+        if sequence.waited < 2 and (common[beginnings.coming] >= shared + _SHORTEST_FORK).any():
+            # Not for ever: a session that is released at once leaves nothing to copy, and so may the next one.
+            sequence.waited += 1
             return False
-        if copied[donor] >= _SHORTEST_FORK:
+        if shared:
             # The last token is always computed, because its hidden state gives the next one.
             shared = min(shared, sequence.length - 1)
             self._cache.fork(beginnings.sequences[donor].slot, sequence.slot, shared)
