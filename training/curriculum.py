@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import numpy as np
@@ -59,53 +59,23 @@ class Uniform:
         self.rng.bit_generator.state = state["rng"]
 
 
-class Difficulty:
-    """How often tasks of each cell have been solved lately: an exponential mean with weight ``rate`` on the newest."""
-
-    def __init__(self, space: TaskSpace, rate: float) -> None:
-        self._space = space
-        self._rate = rate
-        self.success: dict[Cell, float] = {}
-
-    def report(self, task: int, success: float) -> None:
-        """Take the newest success into account."""
-        cell = self._space.cell(task)
-        before = self.success.get(cell, success)
-        self.success[cell] = before + self._rate * (success - before)
-
-    def of(self, cell: Cell) -> float | None:
-        """The success in a cell; where it was never tried that of its neighbours, None where nothing is known."""
-        if cell in self.success:
-            return self.success[cell]
-        near = [self.success[other] for other in self._space.neighbours(cell) if other in self.success]
-        return float(np.mean(near)) if near else None
-
-    def snapshot(self) -> list[Any]:
-        """As values for JSON."""
-        return [[list(cell), value] for cell, value in self.success.items()]
-
-    def restore(self, state: Sequence[Any]) -> None:
-        """Go on from a :meth:`snapshot`."""
-        self.success = {tuple(cell): value for cell, value in state}
-
-
 class Evolving(Uniform):
-    """New tasks from failed ones, of a difficulty that teaches.
+    """New tasks from failed ones that are within reach.
 
-    A task that failed is the seed of new ones.  If tasks of its parameters are solved now and then, with a success
-    between ``low`` and ``high`` as lately seen, another variation is drawn.  If they are hardly ever solved, one of the
-    ordered parameters after the other goes a step down until they are, or are the easiest; if they are nearly always
-    solved, a step up.  Larger numbers have to mean harder tasks.  This is WebRL's self-evolving curriculum
-    (arXiv:2411.02337, section 2.1) with parameters in place of instructions that a language model rewrites, and success
-    in place of its critic, whose scores it keeps between 0.05 and 0.75.
+    A task that failed is the seed of new ones if it is within reach: it was solved by others of its group, or the last
+    task of its parameters was.  A new task is another variation of a seed, or has one ordered parameter a step up or
+    down.  Seeds are few, so that they move on with the learner: what is always solved, or never, gives no new ones.
+
+    This is WebRL's self-evolving curriculum (arXiv:2411.02337, section 2.1) with parameters in place of instructions
+    that a language model rewrites, and mixed outcomes in place of its critic, which keeps tasks that are neither
+    hopeless nor mastered.
 
     Args:
         space: of the tasks.
         rng: for all draws.
-        low, high: the band of success.
         explore: share of tasks drawn from all.
-        rate: weight of the newest success in a cell's mean.
-        remembered: how many failed tasks are kept as seeds.
+        stay: share of the others that keep the seed's parameters.
+        remembered: how many seeds are kept.
     """
 
     def __init__(
@@ -113,59 +83,48 @@ class Evolving(Uniform):
         space: TaskSpace,
         rng: np.random.Generator,
         *,
-        low: float = 0.05,
-        high: float = 0.75,
-        explore: float = 0.15,
-        rate: float = 0.3,
-        remembered: int = 256,
+        explore: float = 0.3,
+        stay: float = 0.5,
+        remembered: int = 8,
     ) -> None:
-        if not 0 <= low < high <= 1 or not 0 <= explore <= 1 or not 0 < rate <= 1 or remembered < 1:
-            raise ValueError("0 <= low < high <= 1, 0 <= explore <= 1, 0 < rate <= 1 and remembered >= 1 are needed")
+        if not 0 <= explore <= 1 or not 0 <= stay <= 1 or remembered < 1:
+            raise ValueError("0 <= explore <= 1, 0 <= stay <= 1 and remembered >= 1 are needed")
         super().__init__(space, rng)
-        self.low, self.high, self.explore = low, high, explore
-        self.difficulty = Difficulty(space, rate)
-        self.failed: deque[int] = deque(maxlen=remembered)
+        self.explore, self.stay = explore, stay
+        self.seeds: deque[int] = deque(maxlen=remembered)
+        self._last: dict[Cell, float] = {}
 
     def sample(self, count: int) -> list[int]:
-        """Descendants of failed tasks, and some of all."""
+        """Descendants of seeds, and some of all."""
         return [self._sample() for _ in range(count)]
 
     def report(self, task: int, success: float) -> None:
-        """Remember a failure as a seed."""
-        self.difficulty.report(task, success)
-        if success < 1:
-            self.failed.append(task)
+        """Keep a failed task that is within reach."""
+        cell = self.space.cell(task)
+        if 0 < success < 1 or (success == 0 and self._last.get(cell, 0.0) > 0):
+            self.seeds.append(task)
+        self._last[cell] = success
 
     def _sample(self) -> int:
-        if not self.failed or self.rng.random() < self.explore:
+        if not self.seeds or self.rng.random() < self.explore:
             return self.space.draw(self.rng)
-        cell = self.space.cell(self.failed[int(self.rng.integers(len(self.failed)))])
-        return self.space.draw_in(self._evolved(cell), self.rng)
-
-    def _evolved(self, cell: Cell) -> Cell:
-        """The cell reached by easier steps while tasks are never solved, or by harder ones while they always are."""
-        success = self.difficulty.of(cell)
-        step = 0 if success is None or self.low <= success <= self.high else -1 if success < self.low else 1
-        while step:
-            near = [other for other in self.space.neighbours(cell) if sum(other) - sum(cell) == step]
-            if not near:
-                break
+        cell = self.space.cell(self.seeds[int(self.rng.integers(len(self.seeds)))])
+        near = self.space.neighbours(cell)
+        if near and self.rng.random() >= self.stay:
             cell = near[int(self.rng.integers(len(near)))]
-            success = self.difficulty.of(cell)
-            if success is None or (success >= self.low if step < 0 else success <= self.high):
-                break
-        return cell
+        return self.space.draw_in(cell, self.rng)
 
     def snapshot(self) -> dict[str, Any]:
-        """The generator, the difficulties and the seeds."""
-        return {**super().snapshot(), "difficulty": self.difficulty.snapshot(), "failed": list(self.failed)}
+        """The generator, the seeds, and the last success of each cell."""
+        last = [[list(cell), success] for cell, success in self._last.items()]
+        return {**super().snapshot(), "seeds": list(self.seeds), "outcomes": last}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a :meth:`snapshot`."""
         super().restore(state)
-        self.difficulty.restore(state["difficulty"])
-        self.failed.clear()
-        self.failed.extend(state["failed"])
+        self.seeds.clear()
+        self.seeds.extend(state["seeds"])
+        self._last = {tuple(cell): success for cell, success in state["outcomes"]}
 
 
 class Proposed(Evolving):
@@ -200,21 +159,21 @@ class Proposed(Evolving):
         self.proposed = self.refused = 0
         self._propose = propose
         self._queue: deque[int] = deque()
-        self._last: deque[tuple[int, float]] = deque(maxlen=shown)
+        self._told: deque[tuple[int, float]] = deque(maxlen=shown)
 
     def report(self, task: int, success: float) -> None:
         """Remember it for the next prompt, too."""
         super().report(task, success)
-        self._last.append((task, success))
+        self._told.append((task, success))
 
     def prompt(self) -> str:
         """What the model is told."""
         axes = {name: values for name, values in self.space.axes.items() if name != VARIATION}
         lines = ["Tasks for an agent have these parameters:"]
         lines += [f"{name}: {', '.join(map(str, values))}" for name, values in axes.items()]
-        if self._last:
+        if self._told:
             lines += ["The agent's last tasks, and how often it solved them:"]
-            lines += [f"{self._written(task)} solved {success:.0%}" for task, success in self._last]
+            lines += [f"{self._written(task)} solved {success:.0%}" for task, success in self._told]
         lines.append(
             f"Propose {self.batch} tasks that it can nearly solve, each on a line such as: "
             f"{self._written(self.space.draw_in(tuple(0 for _ in axes), self.rng))}"
@@ -250,15 +209,15 @@ class Proposed(Evolving):
 
     def snapshot(self) -> dict[str, Any]:
         """What :class:`Evolving` keeps, the proposals not yet played, and what the next prompt tells."""
-        kept = {"queue": list(self._queue), "last": [list(pair) for pair in self._last]}
+        kept = {"queue": list(self._queue), "told": [list(pair) for pair in self._told]}
         return {**super().snapshot(), **kept, "counts": [self.proposed, self.refused]}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Go on from a :meth:`snapshot`."""
         super().restore(state)
         self._queue = deque(state["queue"])
-        self._last.clear()
-        self._last.extend((task, success) for task, success in state["last"])
+        self._told.clear()
+        self._told.extend((task, success) for task, success in state["told"])
         self.proposed, self.refused = state["counts"]
 
 
