@@ -68,7 +68,7 @@ def test_no_task_is_solved_at_the_start() -> None:
 
 @pytest.mark.parametrize("name", ["mail-star", "store-put", "admin-role", "calendar-add", "map-save"])
 def test_levels_ask_for_more(name: str) -> None:
-    lengths = [played(options(name, level, 2, 0))[0].actions for level in LEVELS]
+    lengths = [sum(played(options(name, level, 2, seed))[0].actions for seed in range(6)) for level in LEVELS]
     assert lengths == sorted(lengths)
     assert len(set(lengths)) == len(LEVELS)
 

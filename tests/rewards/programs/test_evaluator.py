@@ -173,7 +173,7 @@ def test_annotations_are_not_evaluated(evaluator: Evaluator) -> None:
     ("text", "message"),
     [
         ("for i in range(10**15): x += 1\n    return x", "line 2: .*more than 0.2 seconds"),
-        ("return sum([i for i in range(10**15)])", "line 2: .*(more than 0.2 seconds|MemoryError)"),
+        ("return sum([i for i in range(10**15)])", "line 2: .*(more than 0.2 seconds|MemoryError)|stopped"),
         ("return len([0] * 10**11)", "line 2: .*MemoryError"),
         ("return len('x' * 10**10)", "line 2: .*MemoryError"),
         ("y = [x]\n    for i in range(99): y = y + y\n    return 1", "line 3: .*MemoryError"),
