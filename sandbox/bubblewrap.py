@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -81,6 +82,7 @@ class BubblewrapSandbox:
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._zygotes: dict[str | None, tuple[Zygote, Delegated]] = {}
+        self._sessions: weakref.WeakSet[RemoteSession] = weakref.WeakSet()
         self._closed = False
         self._zygote(image)
 
@@ -96,7 +98,9 @@ class BubblewrapSandbox:
             for attempt in (1, 2):
                 zygote = self._zygote(image or self._image)
                 try:
-                    return RemoteSession(zygote.open(limits), limits, another).begin()
+                    session = RemoteSession(zygote.open(limits), limits, another).begin()
+                    self._sessions.add(session)
+                    return session
                 except SandboxFault:
                     if attempt == 2 or not zygote.gone():
                         raise
@@ -136,6 +140,8 @@ class BubblewrapSandbox:
         with self._lock:
             self._closed = True
             if self._owner == os.getpid():
+                for session in list(self._sessions):
+                    session.close()
                 for image in list(self._zygotes):
                     self._end(image)
 

@@ -267,6 +267,7 @@ class _ContainerChannel:
         finally:
             if hasattr(self, "_kept"):
                 self._kept.close()
+                self._handle.close()
 
     def diagnose(self) -> str:
         """What became of it, as far as it said."""

@@ -6,6 +6,7 @@ import os
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
@@ -30,6 +31,7 @@ class ProcessSandbox:
         self._lock = threading.Lock()
         self._owner = os.getpid()
         self._zygote: Zygote | None = None
+        self._sessions: weakref.WeakSet[RemoteSession] = weakref.WeakSet()
         self._closed = False
 
     def open(
@@ -71,6 +73,8 @@ class ProcessSandbox:
         with self._lock:
             self._closed = True
             if self._zygote is not None and self._owner == os.getpid():
+                for session in list(self._sessions):
+                    session.close()
                 self._zygote.close()
 
     def __enter__(self) -> Self:
@@ -89,7 +93,9 @@ class ProcessSandbox:
         except BaseException:
             shutil.rmtree(folder)
             raise
-        return RemoteSession(_Channel(channel, folder), limits, lambda: self._another(limits)).begin()
+        session = RemoteSession(_Channel(channel, folder), limits, lambda: self._another(limits)).begin()
+        self._sessions.add(session)
+        return session
 
     def _running(self) -> Zygote:
         with self._lock:

@@ -276,3 +276,13 @@ def test_what_makes_no_sense_is_refused(session: Session) -> None:
         Limits(processes=0)
     with pytest.raises(ValueError, match="no sandbox backend 'chroot'"):
         open_sandbox("chroot")
+
+
+@pytest.mark.parametrize("backend", ["bubblewrap", "process"])
+def test_closing_a_sandbox_closes_its_sessions(backend: str) -> None:
+    sandbox = open_sandbox(backend)
+    session = sandbox.open()
+    sandbox.close()
+    assert not session.alive
+    with pytest.raises(SandboxFault, match="closed"):
+        sandbox.open()
