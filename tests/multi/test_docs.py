@@ -31,7 +31,7 @@ def test_every_game_is_listed() -> None:
 
 
 def test_the_commands_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("builtins.input", lambda prompt: (_ for _ in ()).throw(EOFError))
+    monkeypatch.setattr("sys.stdin", io.StringIO())
     for line in re.findall(r"^python -m palestra (.*)$", PAGE, re.MULTILINE):
         extra = ["--only", "multi_close_twice"] if line.startswith("check") else []
         assert main([*line.split(), *extra]) == (1 if line.startswith("play") else 0)

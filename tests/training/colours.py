@@ -24,7 +24,7 @@ class Colours(gymnasium.Env[str, str]):
     Args:
         trouble: ``"raise"`` or ``"hang"``, when every fourth order is answered; ``"always"`` raises for all of them;
             ``"silent"`` does not say whether an order was filled.
-        gate: a file; while it is there, no answer is taken.
+        gate: a file; while it is there, no answer is taken, and ``<gate>.waiting`` is there too once one waits.
     """
 
     guide = "Name the colours that are asked for, one by one."
@@ -44,6 +44,7 @@ class Colours(gymnasium.Env[str, str]):
 
     def step(self, action: str) -> tuple[str, float, bool, bool, dict[str, Any]]:
         while self.gate and Path(self.gate).exists():
+            Path(f"{self.gate}.waiting").touch()
             time.sleep(0.01)
         if self.trouble == "always":
             raise RuntimeError("the lid is stuck")

@@ -218,6 +218,7 @@ def gated(root: Path, run: Path) -> tuple[subprocess.Popen[str], Path]:
     process = start(root, *TINY, f"--run={run}", "--steps=100000", *options)
     wait_until(process, reached(run, 2))
     gate.touch()
+    wait_until(process, Path(f"{gate}.waiting").exists)
     process.send_signal(signal.SIGINT)
     assert process.stdout is not None
     until_said(process.stdout, "Stopping after this step")
