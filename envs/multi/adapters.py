@@ -195,7 +195,7 @@ class TextArenaAEC(_TextEnv):
             import textarena
             from textarena.envs import registration
         except ModuleNotFoundError as error:
-            raise ModuleNotFoundError("TextArena's games need it installed: pip install 'palestra[textarena]'") from error
+            raise ModuleNotFoundError("TextArena's games need: pip install 'palestra[textarena]'") from error
         super().__init__(game, [f"player_{number}" for number in range(players)], examples)
         if game not in registration.ENV_REGISTRY:
             nearest = difflib.get_close_matches(game, registration.ENV_REGISTRY, n=1, cutoff=0.0)
