@@ -18,10 +18,10 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Self
 
+from .backend import Backend
 from .cgroup import Delegated
-from .protocol import DEFAULT_LIMITS, Limits, Result, RunStatus, SandboxFault, SandboxUnavailable
+from .protocol import Limits, SandboxFault, SandboxUnavailable
 from .session import RemoteSession
 from .zygote import Zygote, ZygoteFailed, base_python
 
@@ -47,7 +47,7 @@ _HOSTS = "127.0.0.1 localhost\n::1 localhost\n"
 _PATH = ("/usr/local/bin", "/usr/bin", "/bin")
 
 
-class BubblewrapSandbox:
+class BubblewrapSandbox(Backend[RemoteSession]):
     """Sessions in Linux namespaces.
 
     An image is the path of a folder that holds a file tree with a Python of its own; None is this machine's ``/usr``
@@ -86,50 +86,6 @@ class BubblewrapSandbox:
         self._closed = False
         self._zygote(image)
 
-    def open(
-        self,
-        files: Mapping[str, bytes | str] | bytes | None = None,
-        image: str | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-    ) -> RemoteSession:
-        """See :meth:`palestra.sandbox.protocol.Sandbox.open`.  A zygote that was killed is replaced."""
-
-        def another() -> RemoteSession:
-            for attempt in (1, 2):
-                zygote = self._zygote(image or self._image)
-                try:
-                    session = RemoteSession(zygote.open(limits), limits, another).begin()
-                    self._sessions.add(session)
-                    return session
-                except SandboxFault:
-                    if attempt == 2 or not zygote.gone():
-                        raise
-            raise AssertionError
-
-        session = another()
-        try:
-            session.fill(files)
-        except BaseException:
-            session.close()
-            raise
-        return session
-
-    def run(
-        self,
-        command: str | Sequence[str],
-        stdin: bytes | str = b"",
-        timeout: float | None = None,
-        files: Mapping[str, bytes | str] | bytes | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-    ) -> Result:
-        """See :meth:`palestra.sandbox.protocol.Sandbox.run`."""
-        try:
-            session = self.open(files, limits=limits)
-        except SandboxFault as fault:
-            return Result(RunStatus.FAULT, None, reason=str(fault))
-        with session:
-            return session.run(command, stdin, timeout)
-
     @property
     def processes(self) -> list[int]:
         """The processes that hold everything else: whoever kills one loses its sessions, and nothing more."""
@@ -145,11 +101,18 @@ class BubblewrapSandbox:
                 for image in list(self._zygotes):
                     self._end(image)
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def _begin(self, image: str | None, limits: Limits) -> RemoteSession:
+        """A session of a zygote; one that was killed is replaced."""
+        for attempt in (1, 2):
+            zygote = self._zygote(image or self._image)
+            try:
+                session = RemoteSession(zygote.open(limits), limits, lambda: self._begin(image, limits)).begin()
+                self._sessions.add(session)
+                return session
+            except SandboxFault:
+                if attempt == 2 or not zygote.gone():
+                    raise
+        raise AssertionError
 
     def _zygote(self, image: str | None) -> Zygote:
         with self._lock:

@@ -17,15 +17,15 @@ import sys
 import tarfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
+from .backend import Backend
 from .inside.container import COMMITTED
 from .inside.jail import BYTES_OF_INODE, SPARE_PROCESSES
 from .loader import BOOT, order
-from .protocol import DEFAULT_LIMITS, Limits, Result, RunStatus, SandboxFault, SandboxUnavailable
+from .protocol import Limits, SandboxFault, SandboxUnavailable
 from .session import RemoteSession
 
 _USER = 1000
@@ -35,7 +35,7 @@ _LABEL = "palestra.sandbox"
 _START_S = 60.0
 
 
-class DockerSandbox:
+class DockerSandbox(Backend["DockerSession"]):
     """Sessions in containers.
 
     An image is the name of one that has Python 3.10 or later, pulled if the engine lacks it, or a folder with a
@@ -70,37 +70,6 @@ class DockerSandbox:
                 "DOCKER_HOST"
             ) from error
 
-    def open(
-        self,
-        files: Mapping[str, bytes | str] | bytes | None = None,
-        image: str | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-    ) -> DockerSession:
-        """See :meth:`palestra.sandbox.protocol.Sandbox.open`."""
-        session = self._another(image or self._image, limits)
-        try:
-            session.fill(files)
-        except BaseException:
-            session.close()
-            raise
-        return session
-
-    def run(
-        self,
-        command: str | Sequence[str],
-        stdin: bytes | str = b"",
-        timeout: float | None = None,
-        files: Mapping[str, bytes | str] | bytes | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-    ) -> Result:
-        """See :meth:`palestra.sandbox.protocol.Sandbox.run`.  A container for one program: keep a session for many."""
-        try:
-            session = self.open(files, limits=limits)
-        except SandboxFault as fault:
-            return Result(RunStatus.FAULT, None, reason=str(fault))
-        with session:
-            return session.run(command, stdin, timeout)
-
     def close(self) -> None:
         """See :meth:`palestra.sandbox.protocol.Sandbox.close`."""
         with self._lock:
@@ -111,20 +80,14 @@ class DockerSandbox:
                 session.close()
             self.client.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _another(self, image: str, limits: Limits) -> DockerSession:
+    def _begin(self, image: str | None, limits: Limits) -> DockerSession:
         if self._owner != os.getpid():
             raise RuntimeError("a sandbox belongs to the process that opened it; open another in this one")
         try:
-            channel = _ContainerChannel(self._create(self._ready(image), limits), limits, self._errors)
+            channel = _ContainerChannel(self._create(self._ready(image or self._image), limits), limits, self._errors)
         except self._errors.DockerException as error:
             raise SandboxFault(f"no container could be started: {error}") from error
-        session = DockerSession(channel, limits, lambda: self._another(image, limits), channel.diagnose)
+        session = DockerSession(channel, limits, lambda: self._begin(image, limits), channel.diagnose)
         with self._lock:
             if self._closed:
                 session.close()

@@ -7,17 +7,17 @@ import shutil
 import tempfile
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Self
 
+from .backend import Backend
 from .inside import files as _files
-from .protocol import DEFAULT_LIMITS, Limits, Result, SandboxFault
+from .protocol import Limits, SandboxFault
 from .session import RemoteSession
 from .zygote import SocketChannel, Zygote, base_python
 
 
-class ProcessSandbox:
+class ProcessSandbox(Backend[RemoteSession]):
     """Runs programs as they are, in a temporary folder each session.
 
     It does **not** isolate: programs can read and change what this user can, reach the network, and stop each other.
@@ -34,35 +34,6 @@ class ProcessSandbox:
         self._sessions: weakref.WeakSet[RemoteSession] = weakref.WeakSet()
         self._closed = False
 
-    def open(
-        self,
-        files: Mapping[str, bytes | str] | bytes | None = None,
-        image: str | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-    ) -> RemoteSession:
-        """See :meth:`palestra.sandbox.protocol.Sandbox.open`."""
-        if image is not None:
-            raise ValueError("a process sandbox has no images")
-        session = self._another(limits)
-        try:
-            session.fill(files)
-        except BaseException:
-            session.close()
-            raise
-        return session
-
-    def run(
-        self,
-        command: str | Sequence[str],
-        stdin: bytes | str = b"",
-        timeout: float | None = None,
-        files: Mapping[str, bytes | str] | bytes | None = None,
-        limits: Limits = DEFAULT_LIMITS,
-    ) -> Result:
-        """See :meth:`palestra.sandbox.protocol.Sandbox.run`."""
-        with self.open(files, limits=limits) as session:
-            return session.run(command, stdin, timeout)
-
     @property
     def processes(self) -> list[int]:
         """The process that all sessions come from."""
@@ -77,13 +48,9 @@ class ProcessSandbox:
                     session.close()
                 self._zygote.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _another(self, limits: Limits) -> RemoteSession:
+    def _begin(self, image: str | None, limits: Limits) -> RemoteSession:
+        if image is not None:
+            raise ValueError("a process sandbox has no images")
         folder = Path(tempfile.mkdtemp(prefix="palestra-"))
         work, temporary = folder / "work", folder / "tmp"
         work.mkdir()
@@ -93,7 +60,7 @@ class ProcessSandbox:
         except BaseException:
             shutil.rmtree(folder)
             raise
-        session = RemoteSession(_Channel(channel, folder), limits, lambda: self._another(limits)).begin()
+        session = RemoteSession(_Channel(channel, folder), limits, lambda: self._begin(None, limits)).begin()
         self._sessions.add(session)
         return session
 
