@@ -6,6 +6,7 @@ import gymnasium
 
 from .code.registry import register_code
 from .multi.registry import register_games
+from .robot.registry import register_robots
 from .web.miniwob.registry import register_miniwob
 from .web.registry import register_web
 
@@ -17,4 +18,5 @@ def register_all() -> None:
         register_code()
         register_games()
         register_miniwob()
+        register_robots()
         register_web()

@@ -1,0 +1,76 @@
+"""Motions of the hand that look only at how things are now, so that they go on from wherever something led."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+CARRY = 0.16
+"""The height at which the hand travels, above everything that stands on the table, in metres."""
+CLEARANCE = 0.025
+"""Beyond the grip's centre, what a hand that comes down beside a thing takes up, in metres."""
+HALF = 0.02
+"""Half the height of every object."""
+
+
+class Hand(NamedTuple):
+    """The grip's position ``[3]``, the gap between the fingers in metres, and which objects are held."""
+
+    position: np.ndarray
+    opening: float
+    held: tuple[bool, ...]
+
+
+class Wish(NamedTuple):
+    """Where the hand should be ``[3]``, and how far the gripper should be open, from 0 to 1."""
+
+    position: np.ndarray
+    gap: float
+
+
+def travel(hand: Hand, goal: np.ndarray, gap: float, carry: float = CARRY) -> Wish:
+    """To a position from above: up, across, and down onto it."""
+    aside = float(np.hypot(*(goal - hand.position)[:2]))
+    if aside < 0.008:
+        return Wish(goal, gap)
+    if hand.position[2] < carry - 0.02 and aside > 0.02:
+        return Wish(np.array([*hand.position[:2], carry]), gap)
+    # Once above, the last millimetres go straight across.
+    return Wish(np.array([*goal[:2], max(carry, goal[2])]), gap)
+
+
+def pick(hand: Hand, thing: np.ndarray) -> Wish:
+    """Over an object and down with open fingers, then close them."""
+    offset = np.abs(thing - hand.position)
+    if offset[:2].max() < 0.012 and offset[2] < 0.012:
+        return Wish(thing, 0.0)
+    return travel(hand, thing, 1.0)
+
+
+def put(hand: Hand, goal: np.ndarray) -> Wish:
+    """Bring what is held to where its centre belongs, from above, and let go there."""
+    way = goal - hand.position
+    if np.hypot(*way[:2]) < 0.012 and way[2] > -0.012:
+        return Wish(np.array([*hand.position[:2], goal[2]]), 1.0)
+    return travel(hand, goal, 0.0)
+
+
+def leave(hand: Hand) -> Wish:
+    """Straight up with open fingers."""
+    return Wish(np.array([*hand.position[:2], CARRY]), 1.0)
+
+
+def push(hand: Hand, thing: np.ndarray, goal: np.ndarray) -> Wish:
+    """Push an object over the table: come down behind it, and follow it with closed fingers."""
+    way = (goal - thing)[:2]
+    along = way / max(float(np.hypot(*way)), 1e-6)
+    seen = (thing - hand.position)[:2]
+    ahead, aside = float(seen @ along), float(seen @ np.array([-along[1], along[0]]))
+    low = thing[2] + 0.004
+    if ahead > 0.02 and abs(aside) < 0.012 and hand.position[2] < low + 0.02:
+        # Leaning to where the object has drifted keeps it before the hand.
+        lean = np.array([-along[1], along[0]]) * 2.5 * aside
+        return Wish(np.array([*(hand.position[:2] + 0.02 * along + lean), low]), 0.0)
+    behind = thing[:2] - along * (HALF + 2 * CLEARANCE)
+    return travel(hand, np.array([*behind, low]), 0.0, carry=0.11)

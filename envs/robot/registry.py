@@ -1,0 +1,21 @@
+"""The robot environments, registered with Gymnasium by name."""
+
+from __future__ import annotations
+
+import gymnasium
+
+STEPS = {"Reach-v0": 100, "Push-v0": 200}
+"""The step limit of each environment, in control steps of 40 ms."""
+
+
+def register_robots() -> None:
+    """Register every robot environment; MuJoCo is imported when one is made."""
+    for env_id, limit in STEPS.items():
+        gymnasium.register(
+            env_id,
+            entry_point="palestra.envs.robot.env:Robot",
+            vector_entry_point="palestra.envs.robot.vector:RobotVector",
+            max_episode_steps=limit,
+            reward_threshold=0.95,
+            kwargs={"family": env_id},
+        )
