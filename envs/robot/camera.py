@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,6 +39,7 @@ class Camera:
         self._view = mujoco.MjvCamera()
         self._view.type, self._view.fixedcamid = mujoco.mjtCamera.mjCAMERA_FIXED, model.camera(name).id
         self._made: tuple[Any, Any, MjvScene] | None = None
+        self._free: weakref.finalize[..., Any] | None = None
 
     def image(self, row: int) -> np.ndarray:
         """What the camera sees of a scene: ``[H, W, 3]`` bytes."""
@@ -51,11 +53,9 @@ class Camera:
 
     def close(self) -> None:
         """Free what draws; another image makes it anew."""
-        if self._made is not None:
-            context, canvas, _ = self._made
-            canvas.free()
-            context.free()
-            self._made = None
+        if self._free is not None:
+            self._free()
+            self._made = self._free = None
 
     def _draw(self, row: int) -> tuple[np.ndarray, np.ndarray]:
         """Colours ``[H, W, 3]`` and depth buffer ``[H, W]``, from the top row down."""
@@ -86,6 +86,8 @@ class Camera:
         scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 20)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             scene.flags[flag] = 0
+        # Also when nobody calls close(): at the end of the program it would be too late.
+        self._free = weakref.finalize(self, _free, context, canvas)
         return context, canvas, scene
 
     def _colours(self, row: int) -> dict[int, str]:
@@ -112,6 +114,11 @@ def open_context(width: int, height: int) -> Any:
         "No library to draw robots without a screen works here; install Debian's libegl1 and libgl1-mesa-dri, or "
         f"libosmesa6 ({'; '.join(reasons)})"
     )
+
+
+def _free(context: Any, canvas: Any) -> None:
+    canvas.free()
+    context.free()
 
 
 def _paint(scene: MjvScene, colours: dict[int, str]) -> None:
