@@ -148,7 +148,7 @@ class Evaluation:
     every: int = 20
     """Steps between evaluations; the first is before, the last after training."""
     temperature: float = 0.0
-    """Of the sampling; 0 takes the most likely token."""
+    """Of the sampling, also in matches against the run; 0 takes the most likely token."""
     baselines: bool = True
     """Also play a random agent and the environment's oracle, for the report."""
     opponent: str = "random"

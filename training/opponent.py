@@ -23,6 +23,8 @@ from .setup import device_of, language, policy_names
 class RunPlayer:
     """What a run has learned takes roles in one episode, as a script of :mod:`palestra.agents.players`.
 
+    It plays at the temperature of the run's evaluations.
+
     Args:
         run: folder of a run, whose last checkpoint plays; ``<folder>@start`` or ``<folder>@step-000100`` is what it
             was then.
@@ -35,7 +37,7 @@ class RunPlayer:
 
     def __init__(self, run: str | Path, env: Any) -> None:
         folder, _, member = str(run).partition("@")
-        self.config = recipe.load(Path(folder) / recipe.FILE)
+        self.config = recipe.load_as(Config, Path(folder) / recipe.FILE)
         saved = checkpoint.latest(folder)
         if saved is None:
             raise CheckpointError(f"{folder} has no checkpoint to play against")
@@ -62,7 +64,8 @@ class RunPlayer:
             ids = self._renderer.start(shown)
         legal = list(info.get("legal_actions", ())) if settings.actions == "legal" else []
         choices = tuple(map(self._renderer.reply, legal))
-        sampling = Sampling(settings.max_tokens, settings.temperature, stop_ids=self._renderer.stop_ids)
+        temperature = self.config.evaluation.temperature
+        sampling = Sampling(settings.max_tokens, temperature, stop_ids=self._renderer.stop_ids)
         seed = tuple(np_random.integers(2**31, size=2).tolist())
         (completion,) = generate(engine, [Request(role, ids, sampling, seed, choices)])
         self._last[role] = completion.ids

@@ -151,7 +151,7 @@ class SelfPlay:
         """Exploitability and each role's value, where they are asked for."""
         if self._yardstick is None:
             return {}
-        temperature = self._config.rollout.temperature
+        temperature = self._config.evaluation.temperature
         models = {role: self._cast.model(role) for role in self._setup.roles}
         if None in models.values():
             raise RecipeError("evaluation.exploitability needs a policy in every role, and a script has one")
