@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
 
 import numpy as np
 
+from .family import Control
 from .kinematics import HIGHEST, LOWEST, grip_position, joints_for
 from .world import World
-
-Control = Literal["end_effector", "joint"]
 
 JOINTS = 5
 OPEN = 0.04
@@ -24,15 +23,13 @@ TURN = 0.08
 JOINT_LEASH = 0.2
 LOWEST_JOINTS = np.array([-2.6, -1.6, 0.05, -0.8, -3.2])
 HIGHEST_JOINTS = np.array([2.6, 2.2, 2.9, 3.2, 3.2])
-ACTIONS = {"end_effector": 4, "joint": 6}
+CONTROLS: Mapping[Control, int] = {"end_effector": 4, "joint": 6}
 """How many numbers an action has; each is in [-1, 1], and the last one opens (1) or closes (-1) the gripper."""
-FEELINGS = 18
 
 
-def home_joints() -> tuple[np.ndarray, np.ndarray]:
-    """Joints and command of the arm at rest above the table, the gripper open: ``[7]`` each."""
-    joints = np.append(joints_for(HOME[None])[0], [OPEN, OPEN])
-    return joints, joints.copy()
+def at_home() -> np.ndarray:
+    """The joints of the arm at rest above the table with the gripper open, and the command that holds them: ``[7]``."""
+    return np.append(joints_for(HOME[None])[0], [OPEN, OPEN])
 
 
 def grip(world: World) -> np.ndarray:
@@ -84,6 +81,12 @@ def holds(world: World, number: int) -> np.ndarray:
     still = np.abs(world.joint_speeds[:, JOINTS : JOINTS + 2]).max(axis=1) < 0.03
     closed = world.command[:, JOINTS] < 0.5 * OPEN
     return between & still & closed & (opening(world) > 0.02)
+
+
+def is_free(world: World, number: int) -> np.ndarray:
+    """Whether an object is out of the hand, ``[N]``: the fingers are wide open, or elsewhere."""
+    away = np.sqrt(((world.object_position(number) - grip(world)) ** 2).sum(axis=1))
+    return (opening(world) > 0.07) | (away > 0.05)
 
 
 def towards(world: World, row: int, position: np.ndarray, gap: float, control: Control) -> np.ndarray:

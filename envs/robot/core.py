@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 from gymnasium import spaces
 
-from .arm import Control
 from .families import find_family
-from .family import Assessment
+from .family import Assessment, Control
 from .tasks import Task, TaskTable
 from .world import World
 
@@ -24,8 +23,10 @@ class Core:
     Raises :class:`ValueError` for an unknown family or way of control.
     """
 
-    def __init__(self, family: str, control: Control, size: int = 1, threads: int = 0) -> None:
+    def __init__(self, family: str, control: Control | None, size: int = 1, threads: int = 0) -> None:
         self.family = find_family(family)
+        if control is None:
+            control = next(iter(self.family.controls))
         if control not in self.family.controls:
             ways = ", ".join(map(repr, self.family.controls))
             raise ValueError(f"control must be one of {ways}, not {control!r}")
@@ -45,7 +46,7 @@ class Core:
         self._set(row, self.tasks.choose(options, np_random))
 
     def _set(self, row: int, task: Task) -> None:
-        self.world.set_layout(row, self.family.layout(task), self.family.rest()[1])
+        self.world.set_layout(row, self.family.layout(task), self.family.rest())
 
     def act(self, actions: np.ndarray) -> tuple[Assessment, np.ndarray]:
         """Step every scene by an action ``[N, A]``: how far each is then, and which actions were valid ``[N]``."""

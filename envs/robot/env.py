@@ -11,10 +11,9 @@ import numpy as np
 from gymnasium import spaces
 
 from ..spaces import AnyText
-from .arm import Control
 from .camera import FRAME, Camera
 from .core import Core
-from .family import Assessment
+from .family import Assessment, Control
 
 Observation = Literal["state", "rgb", "rgbd"]
 OBSERVATIONS = ("state", "rgb", "rgbd")
@@ -33,7 +32,7 @@ class Robot(gymnasium.Env[Any, np.ndarray]):
 
     Args:
         family: the id of the family, such as ``"Reach-v0"``.
-        control: ``"end_effector"`` or ``"joint"``.
+        control: for the arm ``"end_effector"`` (the default) or ``"joint"``, for the base ``"velocity"``.
         observation: ``"state"``, a vector of the robot and all objects with the task's in fixed roles; or ``"rgb"``, a
             dictionary of ``text`` (the instruction), ``image`` and ``state``, the robot's own alone; or ``"rgbd"``,
             which adds ``depth`` in metres.
@@ -48,15 +47,10 @@ class Robot(gymnasium.Env[Any, np.ndarray]):
 
     metadata = {"render_modes": ["rgb_array", "depth_array"], "render_fps": 25}  # noqa: RUF012 - as gymnasium.Env
 
-    guide = (
-        "You drive a robot. Each answer is an action of numbers from -1 to 1; the last one closes the gripper at -1 "
-        "and opens it at 1, the others move it or turn the joints. Do what the instruction asks."
-    )
-
     def __init__(
         self,
         family: str,
-        control: Control = "end_effector",
+        control: Control | None = None,
         observation: Observation = "state",
         camera: str = "front",
         size: tuple[int, int] = FRAME,
@@ -68,6 +62,7 @@ class Robot(gymnasium.Env[Any, np.ndarray]):
             raise ValueError(f"render_mode must be None, 'rgb_array' or 'depth_array', not {render_mode!r}")
         self.render_mode = render_mode
         self.core = Core(family, control)
+        self.guide = self.core.family.guide
         self.action_space = self.core.action_space
         self._observation = observation
         self._camera = Camera(self.core.world, camera, size)
@@ -122,7 +117,7 @@ class Robot(gymnasium.Env[Any, np.ndarray]):
         """The action of the family's script, from wherever the episode is."""
         core = self.core
         core.world.layout(0)
-        return core.family.act(core.world, 0, core.family.advise(core.world, 0), core.control)
+        return core.family.oracle(core.world, 0, core.control)
 
     def snapshot(self) -> dict[str, Any]:
         """The episode as plain values; :meth:`restore` brings it back to the bit."""

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 
-from . import arm
-from .motions import Hand, Wish
 from .scene import Place
 from .tasks import Task
 from .world import Layout, World
+
+Control = Literal["end_effector", "joint", "velocity"]
 
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
     """How far each scene of a batch is: ``success`` ``[N]``, ``stage`` ``[N]`` and ``progress`` ``[N]`` in [0, 1].
 
-    ``stage`` counts the stages that are behind; ``progress`` also has how near the next one is, in equal shares.
+    ``stage`` counts the stages that are behind; ``progress`` also has how near what follows is, and is 1 on success.
     """
 
     success: np.ndarray
@@ -60,14 +60,20 @@ class Family(ABC):
     """One family of tasks.  What it computes, it computes for whole batches, so that one scene is a batch of one."""
 
     env_id: ClassVar[str]
-    file: ClassVar[str] = "arm.xml"
+    file: ClassVar[str]
+    """The scene in ``assets/``."""
     things: ClassVar[int]
     """How many free objects the scene has."""
     places: ClassVar[tuple[Place, ...]]
+    """The kinds of the places that are added to the scene."""
     stages: ClassVar[tuple[str, ...]]
     """What each stage is, in words."""
     endless: ClassVar[bool] = False
     """Whether the next of the layout's instructions follows on success, instead of the end of the episode."""
+    controls: ClassVar[Mapping[Control, int]]
+    """The ways to drive the body, the usual one first, and how many numbers an action has."""
+    guide: ClassVar[str]
+    """What the numbers of an action are, in words."""
 
     @property
     @abstractmethod
@@ -79,49 +85,25 @@ class Family(ABC):
         """How a task opens."""
 
     @abstractmethod
+    def rest(self) -> np.ndarray:
+        """The command that keeps the body still where layouts put it, ``[U]``."""
+
+    @abstractmethod
+    def command(self, world: World, actions: np.ndarray, control: Control) -> np.ndarray:
+        """What actions ``[N, A]`` in [-1, 1] tell the motors, ``[N, U]``."""
+
+    @abstractmethod
+    def feel(self, world: World) -> np.ndarray:
+        """The body's own state, ``[N, P]``."""
+
+    @abstractmethod
+    def features(self, world: World) -> np.ndarray:
+        """The scene beside the body, ``[N, F]``, what the task is about in fixed roles."""
+
+    @abstractmethod
     def assess(self, world: World) -> Assessment:
         """How far each scene is."""
 
     @abstractmethod
-    def advise(self, world: World, row: int) -> Wish:
-        """Where the hand should go next, from wherever it is."""
-
-    def features(self, world: World) -> np.ndarray:
-        """The scene beside the robot, ``[N, F]``.
-
-        For each object its position from the grip (3), quaternion (4) and velocity (3); for each place its position
-        from the grip (3).  What the task is about comes first, in fixed roles.
-        """
-        here = arm.grip(world)
-        parts = []
-        for number in range(self.things):
-            pose = world.object_pose(number)
-            parts += [pose[:, :3] - here, pose[:, 3:], world.object_speed(number)]
-        parts += [world.place_position(number) - here for number in range(len(self.places))]
-        return np.concatenate(parts, axis=1)
-
-    # What follows is the arm's; a family with another body has its own.
-
-    controls: ClassVar[dict[str, int]] = arm.ACTIONS
-    """The ways to drive the body, and how many numbers an action has."""
-
-    def rest(self) -> tuple[np.ndarray, np.ndarray]:
-        """The body's joints at the start of an episode, and its command."""
-        return arm.home_joints()
-
-    def command(self, world: World, actions: np.ndarray, control: arm.Control) -> np.ndarray:
-        """What actions ``[N, A]`` in [-1, 1] tell the motors, ``[N, U]``."""
-        return arm.command(world, actions, control)
-
-    def feel(self, world: World) -> np.ndarray:
-        """The body's own state, ``[N, P]``."""
-        return arm.feel(world)
-
-    def act(self, world: World, row: int, wish: Wish, control: arm.Control) -> np.ndarray:
-        """The action ``[A]`` that follows a wish."""
-        return arm.towards(world, row, wish.position, wish.gap, control)
-
-    def hand(self, world: World, row: int) -> Hand:
-        """What motions need to know of the arm of one scene."""
-        held = tuple(bool(arm.holds(world, number)[row]) for number in range(self.things))
-        return Hand(arm.grip(world)[row], float(arm.opening(world)[row]), held)
+    def oracle(self, world: World, row: int, control: Control) -> np.ndarray:
+        """The next action ``[A]`` of a script that solves a scene from wherever it is."""

@@ -48,17 +48,23 @@ def pick(hand: Hand, thing: np.ndarray) -> Wish:
     return travel(hand, thing, 1.0)
 
 
-def put(hand: Hand, goal: np.ndarray) -> Wish:
-    """Bring what is held to where its centre belongs, from above, and let go there."""
-    way = goal - hand.position
-    if np.hypot(*way[:2]) < 0.012 and way[2] > -0.012:
-        return Wish(np.array([*hand.position[:2], goal[2]]), 1.0)
-    return travel(hand, goal, 0.0)
+def put(hand: Hand, thing: np.ndarray, goal: np.ndarray) -> Wish:
+    """Bring an object that is held to where its centre belongs, from above."""
+    return travel(hand, goal + hand.position - thing, 0.0)
 
 
 def leave(hand: Hand) -> Wish:
-    """Straight up with open fingers."""
-    return Wish(np.array([*hand.position[:2], CARRY]), 1.0)
+    """Open the fingers, then go straight up."""
+    height = CARRY if hand.opening > 0.072 else hand.position[2]
+    return Wish(np.array([*hand.position[:2], height]), 1.0)
+
+
+def place(hand: Hand, number: int, thing: np.ndarray, goal: np.ndarray, tolerance: float) -> Wish:
+    """Pick an object up and put it down with its centre at a goal ``[3]``, within ``tolerance`` metres."""
+    way = goal - thing
+    if np.hypot(*way[:2]) < 0.7 * tolerance and abs(way[2]) < 0.006:
+        return leave(hand)
+    return put(hand, thing, goal) if hand.held[number] else pick(hand, thing)
 
 
 def push(hand: Hand, thing: np.ndarray, goal: np.ndarray) -> Wish:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import gymnasium
 
-STEPS = {"Reach-v0": 100, "Push-v0": 200}
+STEPS = {
+    "Reach-v0": 100,
+    "Push-v0": 200,
+    "PickPlace-v0": 200,
+    "Stack-v0": 200,
+    "Sort-v0": 500,
+    "Rearrange-v0": 500,
+}
 """The step limit of each environment, in control steps of 40 ms."""
 
 

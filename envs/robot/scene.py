@@ -30,6 +30,7 @@ SHAPES = {
     "bar": ("box", (0.018, 0.032, 0.02)),
 }
 """What each shape is to MuJoCo: its type, and half its lengths in metres (of a cylinder, radius and half height)."""
+GREY = (0.55, 0.55, 0.57)
 OBJECT_HEIGHT = 0.04
 OBJECT_MASS = 0.08
 

@@ -11,8 +11,8 @@ from gymnasium.utils.seeding import np_random
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
-from .arm import Control
 from .core import Core
+from .family import Control
 from .world import usable_threads
 
 
@@ -31,7 +31,7 @@ class RobotVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         family: the id of the family.
         num_envs: how many episodes.
         max_episode_steps: after how many steps an episode is truncated; ``None`` for never.
-        control: ``"end_effector"`` or ``"joint"``.
+        control: for the arm ``"end_effector"`` (the default) or ``"joint"``, for the base ``"velocity"``.
         autoreset_mode: when an episode that ended is reopened.
         threads: of the physics; by default one for each processor that this process may use.
     """
@@ -41,7 +41,7 @@ class RobotVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         family: str,
         num_envs: int = 1,
         max_episode_steps: int | None = None,
-        control: Control = "end_effector",
+        control: Control | None = None,
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         threads: int | None = None,
     ) -> None:

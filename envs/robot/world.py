@@ -70,7 +70,7 @@ class World:
         self.state = np.zeros((size, mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)))
         self.command = np.zeros((size, model.nu))
         self.phase = np.zeros(size, dtype=np.int64)
-        self._mocap = np.zeros((size, 7 * len(places)))
+        self._mocap = np.zeros((size, 7 * model.nmocap))
         self._control_spec = int(mujoco.mjtState.mjSTATE_CTRL) | int(mujoco.mjtState.mjSTATE_MOCAP_POS)
         self._control_spec |= int(mujoco.mjtState.mjSTATE_MOCAP_QUAT)
         self._data = [mujoco.MjData(model) for _ in range(max(1, threads))]
@@ -120,7 +120,7 @@ class World:
         """Open a task in one of the scenes, with everything at rest."""
         self.models[row] = load_model(self._file, layout.shapes, self._kinds)
         self.layouts[row] = layout
-        count = len(self._kinds)
+        count = len(layout.positions)
         self.state[row] = 0.0
         self.state[row, 1 : 1 + self._nq] = layout.qpos
         self.command[row] = command

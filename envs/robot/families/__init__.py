@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from ..family import Family
+from .pick_place import PickPlace
 from .push import Push
 from .reach import Reach
+from .rearrange import Rearrange
+from .sort import Sort
+from .stack import Stack
 
-FAMILIES: dict[str, type[Family]] = {family.env_id: family for family in (Reach, Push)}
+FAMILIES: dict[str, type[Family]] = {
+    family.env_id: family for family in (Reach, Push, PickPlace, Stack, Sort, Rearrange)
+}
 """Every family by the id of its environment."""
 
 

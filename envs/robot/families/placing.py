@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from ..scene import rest_pose
+from ..scene import OBJECT_HEIGHT, PAD, rest_pose
 
+CENTRE_ON_PAD = np.array([0.0, 0.0, PAD.size[2] + OBJECT_HEIGHT / 2])
+"""From the centre of a pad to that of an object that stands on it."""
 NEAREST, FARTHEST = (0.3, -0.28), (0.56, 0.28)
 """The corners of the area where things and places are put, x and y in metres: all of it within the arm's reach."""
 
@@ -27,6 +29,12 @@ def scatter(rng: np.random.Generator, count: int, apart: float, taken: Sequence[
             if len(places) == count + len(taken):
                 return np.array(places[len(taken) :])
     raise RuntimeError(f"no room for {count} places {apart} m apart")
+
+
+def other(rng: np.random.Generator, words: Iterable[str], *avoided: str) -> str:
+    """One of the words, drawn, but none of those that are avoided."""
+    left = [word for word in words if word not in avoided]
+    return left[int(rng.integers(len(left)))]
 
 
 def standing(rng: np.random.Generator, places: np.ndarray) -> np.ndarray:

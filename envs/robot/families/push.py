@@ -8,17 +8,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import arm
-from ..family import Assessment, Family, ladder, near
+from ..family import Assessment, ladder, near
+from ..manipulation import Manipulation
 from ..motions import Wish, push
 from ..scene import COLOURS, SHAPES, ZONE
 from ..tasks import Task
 from ..world import Layout, World
-from .placing import on_table, scatter, standing
+from .placing import on_table, other, scatter, standing
 
 ARRIVED = 0.03
 
 
-class Push(Family):
+class Push(Manipulation):
     """Two objects and two zones on the table; the instruction names one of each.
 
     Solved when the centre of the object is within 3 cm of the zone's.
@@ -39,11 +40,9 @@ class Push(Family):
         rng = task.generator()
         colour, shape, zone = task.combination
         spots = scatter(rng, 4, 0.13)
-        other = rng.choice([name for name in COLOURS if name != colour])
-        other_zone = rng.choice([name for name in COLOURS if name != zone])
-        things = (f"{colour} {shape}", f"{other} {rng.choice(list(SHAPES))}")
-        places = (f"{zone} zone", f"{other_zone} zone")
-        qpos = np.concatenate([self.rest()[0], standing(rng, spots[:2]).ravel()])
+        things = (f"{colour} {shape}", f"{other(rng, COLOURS, colour)} {other(rng, SHAPES)}")
+        places = (f"{zone} zone", f"{other(rng, COLOURS, zone)} zone")
+        qpos = np.concatenate([self.rest(), standing(rng, spots[:2]).ravel()])
         instruction = f"Push the {things[0]} onto the {places[0]}."
         return Layout((instruction,), things, places, qpos, on_table(spots[2:], ZONE.size[1]))
 

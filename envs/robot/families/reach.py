@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from .. import arm
-from ..family import Assessment, Family, ladder, near
+from ..family import Assessment, ladder, near
+from ..manipulation import Manipulation
 from ..motions import Wish
 from ..scene import COLOURS, MARKER
 from ..tasks import Task
@@ -18,7 +19,7 @@ from .placing import scatter
 REACHED = 0.02
 
 
-class Reach(Family):
+class Reach(Manipulation):
     """Two markers in the air; the instruction names one.  Solved within 2 cm of it."""
 
     env_id = "Reach-v0"
@@ -36,7 +37,7 @@ class Reach(Family):
         rng = task.generator()
         positions = np.column_stack([scatter(rng, 2, 0.12), rng.uniform(0.04, 0.32, size=2)])
         places = tuple(f"{colour} marker" for colour in task.combination)
-        return Layout((f"Move the gripper to the {places[0]}.",), (), places, self.rest()[0], positions)
+        return Layout((f"Move the gripper to the {places[0]}.",), (), places, self.rest(), positions)
 
     def assess(self, world: World) -> Assessment:
         """One stage: to be there."""
