@@ -9,6 +9,7 @@ STEPS = {
     "Push-v0": 200,
     "PickPlace-v0": 200,
     "Stack-v0": 200,
+    "OpenDrawer-v0": 200,
     "Sort-v0": 500,
     "Rearrange-v0": 500,
 }
