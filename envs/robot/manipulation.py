@@ -29,6 +29,13 @@ class Manipulation(Family):
         "the last number closes the gripper at -1 and opens it at 1. Do what the instruction asks."
     )
 
+    lifts: ClassVar[bool] = False
+    """Whether objects are to be picked up; :meth:`moves` then says which."""
+
+    def moves(self, world: World, row: int) -> list[tuple[str, str]]:
+        """What is still to be put where, by name, in order."""
+        return []
+
     @abstractmethod
     def advise(self, world: World, row: int) -> Wish:
         """Where the hand should go next, from wherever it is."""

@@ -21,8 +21,8 @@ def register_robots() -> None:
     for env_id, limit in STEPS.items():
         gymnasium.register(
             env_id,
-            entry_point="palestra.envs.robot.env:Robot",
-            vector_entry_point="palestra.envs.robot.vector:RobotVector",
+            entry_point="palestra.envs.robot:make",
+            vector_entry_point="palestra.envs.robot:make_vector",
             max_episode_steps=limit,
             reward_threshold=0.95,
             kwargs={"family": env_id},

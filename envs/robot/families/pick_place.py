@@ -26,6 +26,7 @@ class PickPlace(Manipulation):
     things = 2
     places = (PAD, PAD)
     stages = PLACING
+    lifts = True
 
     @property
     def combinations(self) -> Sequence[tuple[str, ...]]:
@@ -48,6 +49,11 @@ class PickPlace(Manipulation):
     def goal(self, world: World) -> np.ndarray:
         """Where the centre of the object belongs, ``[N, 3]``."""
         return world.place_position(0) + CENTRE_ON_PAD
+
+    def moves(self, world: World, row: int) -> list[tuple[str, str]]:
+        """The object, to the pad of the instruction that holds now."""
+        layout = world.layout(row)
+        return [(layout.things[0], layout.places[world.phase[row]])]
 
     def assess(self, world: World) -> Assessment:
         """To the object, into the hand, over the pad, onto it."""

@@ -29,6 +29,7 @@ class Sort(Manipulation):
     things = COUNT
     places = (PAD,) * COUNT
     stages = ("one object in its place", "two objects in their places", "three objects in their places")
+    lifts = True
 
     @property
     def combinations(self) -> Sequence[tuple[str, ...]]:
@@ -56,6 +57,14 @@ class Sort(Manipulation):
         """Where the centre of an object belongs, ``[N, 3]``."""
         return world.place_position(number) + CENTRE_ON_PAD
 
+    def moves(self, world: World, row: int) -> list[tuple[str, str]]:
+        """Every object that is not in its place."""
+        layout = world.layout(row)
+        return [(layout.things[number], layout.places[number]) for number in self._left(world, row)]
+
+    def _left(self, world: World, row: int) -> list[int]:
+        return [number for number in range(COUNT) if not stands_on(world, number, self.goal(world, number))[row]]
+
     def assess(self, world: World) -> Assessment:
         """How many objects are in their places."""
         each = [ladder(*placing(world, number, self.goal(world, number))) for number in range(COUNT)]
@@ -65,8 +74,7 @@ class Sort(Manipulation):
     def advise(self, world: World, row: int) -> Wish:
         """First what is in the hand, then the next object that is not in its place."""
         hand = self.hand(world, row)
-        left = [number for number in range(COUNT) if not stands_on(world, number, self.goal(world, number))[row]]
-        for number in sorted(left, key=lambda number: not hand.held[number]):
+        for number in sorted(self._left(world, row), key=lambda number: not hand.held[number]):
             thing, goal = world.object_position(number)[row], self.goal(world, number)[row]
             return place(hand, number, thing, goal, ON_PLACE)
         return leave(hand)

@@ -28,6 +28,7 @@ class Stack(Manipulation):
     things = 3
     places = ()
     stages = PLACING
+    lifts = True
 
     @property
     def combinations(self) -> Sequence[tuple[str, ...]]:
@@ -46,6 +47,11 @@ class Stack(Manipulation):
     def goal(self, world: World) -> np.ndarray:
         """Where the centre of the upper object belongs, ``[N, 3]``."""
         return world.object_position(1) + np.array([0.0, 0.0, OBJECT_HEIGHT])
+
+    def moves(self, world: World, row: int) -> list[tuple[str, str]]:
+        """The upper object, to the lower one."""
+        layout = world.layout(row)
+        return [(layout.things[0], layout.things[1])]
 
     def assess(self, world: World) -> Assessment:
         """To the object, into the hand, over the other one, onto it."""

@@ -1,0 +1,180 @@
+"""Robot tasks by skills in words, for language agents."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Mapping, Sequence
+from copy import deepcopy
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium import spaces
+
+from ..spaces import AnyText
+from .arm_skills import PATIENCE, ArmSkills, Refused
+from .camera import FRAME, Camera
+from .core import Core
+from .family import Assessment
+from .manipulation import Manipulation
+
+LONGEST = 200
+"""Characters of an action that are read."""
+_CALL = re.compile(r"\s*([a-z_]+)\s*\(([^()]*)\)\s*")
+
+
+class Skills(gymnasium.Env[Any, str]):
+    """A task of a family whose actions are skills such as ``move_to(red cube)``, ``grasp()`` and ``release()``.
+
+    Each drives the robot for as long as it takes and says in words what came of it.  What is no skill, or cannot be
+    done here, is an invalid action: nothing happens, ``info["valid_action"]`` is False and ``info["feedback"]`` says
+    why.  Rewards, ``info`` and tasks are those of :class:`~palestra.envs.robot.env.Robot`.
+
+    Args:
+        family: the id of the family, such as ``"Sort-v0"``.
+        observation: ``"text"``, which says where everything is; or ``"rgb"``, a dictionary of ``text`` without that and
+            ``image``, in which it can be seen.
+        camera: which camera images are of.
+        size: height and width of images, in pixels.
+        render_mode: ``"rgb_array"`` makes :meth:`render` return an image.
+
+    Raises :class:`ValueError` for an argument with an unknown value.
+    """
+
+    metadata = {"render_modes": ["rgb_array"], "render_fps": 1}  # noqa: RUF012 - as gymnasium.Env
+
+    def __init__(
+        self,
+        family: str,
+        observation: Literal["text", "rgb"] = "text",
+        camera: str = "front",
+        size: tuple[int, int] = FRAME,
+        render_mode: str | None = None,
+    ) -> None:
+        if observation not in ("text", "rgb"):
+            raise ValueError(f"observation must be 'text' or 'rgb' with skills, not {observation!r}")
+        if render_mode not in (None, "rgb_array"):
+            raise ValueError(f"render_mode must be None or 'rgb_array', not {render_mode!r}")
+        self.render_mode = render_mode
+        self.core = Core(family, None)
+        self._set = skill_set(self.core)
+        self.guide = self._set.guide
+        self._camera = Camera(self.core.world, camera, size)
+        self._sees = observation == "rgb"
+        self.action_space = AnyText()
+        self.observation_space: spaces.Space[Any] = AnyText()
+        if self._sees:
+            self.observation_space = spaces.Dict({"text": AnyText(), "image": spaces.Box(0, 255, (*size, 3), np.uint8)})
+        self._told = ""
+        self._over = False
+
+    def tasks(self, split: str) -> int:
+        """How many tasks a split has."""
+        return self.core.tasks.count(split)
+
+    def axes(self, split: str) -> Mapping[str, Sequence[Any]]:
+        """What tasks are numbered along: the combination of words, and the variation of the layout."""
+        return self.core.tasks.axes(split)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
+        """Open a task, as :meth:`Robot.reset <palestra.envs.robot.env.Robot.reset>` does."""
+        super().reset(seed=seed)
+        self.core.open(0, options, self.np_random)
+        self._told, self._over = "", False
+        return self._observe(), self._info(self.core.assess())
+
+    def step(self, action: str) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        """Do a skill.
+
+        Raises:
+            gymnasium.error.ResetNeeded: before the first reset, and after the end of an episode.
+        """
+        self.core.world.layout(0)
+        if self._over:
+            raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
+        try:
+            name, arguments = self._read(action)
+            wishes = self._set.skills[name].start(*arguments)
+        except Refused as refused:
+            return self._observe(), 0.0, False, False, self._info(self.core.assess(), str(refused))
+        reward, judged = 0.0, self.core.assess()
+        for _, wish in zip(range(PATIENCE), wishes, strict=False):
+            judged, _ = self.core.act(self._set.action(wish)[None])
+            reward += float(judged.success[0])
+            if reward:
+                break
+        self._told = self._set.skills[name].told(*arguments)
+        self._over = bool(reward) and not self.core.family.endless
+        return self._observe(), reward, self._over, False, self._info(judged)
+
+    def oracle(self) -> str:
+        """The skill of the family's script, from wherever the episode is."""
+        self.core.world.layout(0)
+        return self._set.next()
+
+    def snapshot(self) -> dict[str, Any]:
+        """The episode as plain values; :meth:`restore` brings it back to the bit."""
+        return {
+            "layout": self.core.world.layout(0),
+            "world": self.core.world.snapshot(0),
+            "told": self._told,
+            "over": self._over,
+            "np_random": deepcopy(self.np_random.bit_generator.state),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to a snapshot, of this or another instance that was made with the same arguments."""
+        self.core.world.restore(0, state["layout"], state["world"])
+        self._told, self._over = state["told"], state["over"]
+        self.np_random.bit_generator.state = deepcopy(state["np_random"])
+
+    def render(self) -> Any:
+        """An image of the camera, ``[H, W, 3]`` bytes."""
+        self.core.world.layout(0)
+        if self.render_mode is None:
+            raise ValueError("make the environment with render_mode='rgb_array' to render it")
+        return self._camera.image(0)
+
+    def close(self) -> None:
+        """Free what draws and what computes."""
+        self._camera.close()
+        self.core.world.close()
+
+    def _read(self, action: Any) -> tuple[str, list[str]]:
+        """The name of a skill and its arguments; raises :class:`Refused` for what is none."""
+        usages = ", ".join(skill.usage for skill in self._set.skills.values())
+        if not isinstance(action, str):
+            raise Refused(f"An action is a skill in words, not {type(action).__name__}; there are {usages}.")
+        call = _CALL.fullmatch(action) if len(action) <= LONGEST else None
+        if call is None or call[1] not in self._set.skills:
+            raise Refused(f"{action[:40]!r} is no skill; there are {usages}.")
+        arguments = [part.strip().lower() for part in call[2].split(",")] if call[2].strip() else []
+        skill = self._set.skills[call[1]]
+        if len(arguments) != len(inspect.signature(skill.start).parameters):
+            raise Refused(f"Write {skill.usage}.")
+        return call[1], arguments
+
+    def _observe(self) -> Any:
+        judged = self.core.assess()
+        lines = [f"Task: {self.core.world.instruction(0)}"]
+        if self._told:
+            lines.append(self._told)
+        lines.append(f"Stages done: {judged.stage[0]} of {len(self.core.family.stages)}")
+        if self._sees:
+            return {"text": "\n".join(lines), "image": self._camera.image(0)}
+        return "\n".join([*lines, *self._set.describe()])
+
+    def _info(self, judged: Assessment, feedback: str | None = None) -> dict[str, Any]:
+        facts = self.core.facts(judged, np.array([feedback is None]))
+        info: dict[str, Any] = {name: values[0].item() for name, values in facts.items()}
+        info["instruction"] = self.core.world.instruction(0)
+        if feedback is not None:
+            info["feedback"] = feedback
+        return info
+
+
+def skill_set(core: Core) -> ArmSkills:
+    """The skills of the body of a core's family."""
+    assert isinstance(core.family, Manipulation)
+    return ArmSkills(core, core.family)
