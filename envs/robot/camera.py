@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from gymnasium.error import DependencyNotInstalled
 
-from .scene import COLOURS, import_mujoco
+from .scene import COLOURS, GREY, import_mujoco
 from .world import World
 
 if TYPE_CHECKING:
@@ -126,4 +126,4 @@ def _paint(scene: MjvScene, colours: dict[int, str]) -> None:
     for index in range(scene.ngeom):
         geom = scene.geoms[index]
         if geom.objtype == geom_type and geom.objid in colours:
-            geom.rgba[:3] = COLOURS[colours[geom.objid]]
+            geom.rgba[:3] = COLOURS.get(colours[geom.objid], GREY)

@@ -11,6 +11,7 @@ STEPS = {
     "Stack-v0": 200,
     "OpenDrawer-v0": 200,
     "Sort-v0": 500,
+    "Navigate-v0": 300,
     "Rearrange-v0": 500,
 }
 """The step limit of each environment, in control steps of 40 ms."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..family import Family
 from .drawer import OpenDrawer
+from .navigate import Navigate
 from .pick_place import PickPlace
 from .push import Push
 from .reach import Reach
@@ -12,7 +13,7 @@ from .sort import Sort
 from .stack import Stack
 
 FAMILIES: dict[str, type[Family]] = {
-    family.env_id: family for family in (Reach, Push, PickPlace, Stack, OpenDrawer, Sort, Rearrange)
+    family.env_id: family for family in (Reach, Push, PickPlace, Stack, OpenDrawer, Sort, Navigate, Rearrange)
 }
 """Every family by the id of its environment."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -14,20 +14,26 @@ NEAREST, FARTHEST = (0.3, -0.28), (0.56, 0.28)
 """The corners of the area where things and places are put, x and y in metres: all of it within the arm's reach."""
 
 
-def scatter(rng: np.random.Generator, count: int, apart: float, taken: Sequence[np.ndarray] = ()) -> np.ndarray:
-    """``count`` places on the table at least ``apart`` metres from each other and from those ``taken``, ``[count, 2]``.
+def scatter(
+    rng: np.random.Generator,
+    count: int,
+    apart: float,
+    low: tuple[float, float] = NEAREST,
+    high: tuple[float, float] = FARTHEST,
+) -> np.ndarray:
+    """``count`` places between two corners, at least ``apart`` metres from each other, ``[count, 2]``.
 
     Drawn one by one; a draw that leaves no room for the next is begun anew.  Raises :class:`RuntimeError` if there is
     no room in a thousand draws, which is a mistake of the layout's.
     """
     for _ in range(1000):
-        places = [np.asarray(place[:2]) for place in taken]
+        places: list[np.ndarray] = []
         for _ in range(20 * count):
-            place = rng.uniform(NEAREST, FARTHEST)
+            place = rng.uniform(low, high)
             if all(np.hypot(*(place - other)) >= apart for other in places):
                 places.append(place)
-            if len(places) == count + len(taken):
-                return np.array(places[len(taken) :])
+            if len(places) == count:
+                return np.array(places)
     raise RuntimeError(f"no room for {count} places {apart} m apart")
 
 
