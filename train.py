@@ -1,10 +1,11 @@
-"""Train a language-model agent: ``python train.py`` for the main job, ``python train.py --help`` for all the rest."""
+"""Train an agent: ``python train.py`` for the main job, ``python train.py --help`` for all the rest."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -18,20 +19,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Where `python -m` would find it: the module that registers an environment, or holds a reward.
     sys.path.insert(0, os.getcwd())
     try:
+        import torch  # noqa: F401 - missing, it is said before anything is made
+
         from palestra.envs.abilities import EnvironmentFault
         from palestra.rewards import RewardError, RewardParseError
         from palestra.sandbox import SandboxFault, SandboxUnavailable
-        from palestra.training import checkpoint, loop, recipe
+        from palestra.training import checkpoint, recipe
+
+        config = recipe.parse(arguments)
+        train = _loop_for(config)
     except ModuleNotFoundError as error:
         print(f"train.py: {error}; training needs: pip install 'palestra[train]'", file=sys.stderr)
         return 2
-    try:
-        config = recipe.parse(arguments)
     except recipe.RecipeError as error:
         print(f"train.py: {error}", file=sys.stderr)
         return 2
     try:
-        loop.train(config)
+        train(config)
     except (recipe.RecipeError, RewardParseError) as error:
         print(f"train.py: {error}", file=sys.stderr)
         recipe.forget(config)
@@ -53,6 +57,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"\nInterrupted. Go on with: python train.py --run {config.run} --resume", file=sys.stderr)
         return 130
     return 0
+
+
+def _loop_for(config: Any) -> Callable[[Any], None]:
+    """What runs this configuration; continuous control does without transformers, which takes seconds to import."""
+    from palestra.training.recipe import ControlConfig
+
+    if isinstance(config, ControlConfig):
+        from palestra.training.control import loop as control
+
+        return control.train
+    from palestra.training import loop
+
+    return loop.train
 
 
 if __name__ == "__main__":

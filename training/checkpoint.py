@@ -1,8 +1,8 @@
 """Checkpoints: folders that are there whole or not at all, whenever the run is killed.
 
-``<run>/checkpoints/step-000020/`` holds the model and its tokenizer, as ``from_pretrained`` and ``--model`` read them,
-``trainer.pt`` with the learner's tensors, and ``state.json`` with the step, whatever else the loop wants to keep, and
-the size of every file.
+``<run>/checkpoints/step-000020/`` holds ``trainer.pt`` with the learner's tensors, ``state.json`` with the step,
+whatever else the loop wants to keep, and the size of every file; and of a language-model agent the model and its
+tokenizer, as ``from_pretrained`` and ``--model`` read them.
 """
 
 from __future__ import annotations
@@ -11,13 +11,12 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from .recipe import RecipeError, Run
 
 FOLDER, TRAINER, STATE = "checkpoints", "trainer.pt", "state.json"
 OTHERS = "others"
@@ -29,11 +28,18 @@ class CheckpointError(ValueError):
     """A damaged checkpoint; the message names the file."""
 
 
+class Pretrained(Protocol):
+    """A transformers model or tokenizer."""
+
+    def save_pretrained(self, save_directory: Path, /) -> Any:
+        """Write what ``from_pretrained`` reads."""
+        ...
+
+
 def save(
     run: str | Path,
     step: int,
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
+    pretrained: Sequence[Pretrained],
     trainer: Mapping[str, Any],
     state: Mapping[str, Any],
     keep: int = 2,
@@ -44,6 +50,7 @@ def save(
 
     Args:
         run: folder of the run.
+        pretrained: a model and its tokenizer, or nothing.
         trainer: tensors, numbers, strings and containers of them (``Learner.state()``).
         state: values for JSON; ``step`` and ``files`` are added.
     """
@@ -55,9 +62,11 @@ def save(
     _remove_unfinished(checkpoints)
     if not final.exists():
         unfinished = checkpoints / f"{_UNFINISHED}{final.name}"
-        with no_progress_bar():
-            model.save_pretrained(unfinished)
-        tokenizer.save_pretrained(unfinished)
+        unfinished.mkdir()
+        if pretrained:
+            with no_progress_bar():
+                for part in pretrained:
+                    part.save_pretrained(unfinished)
         torch.save(dict(trainer), unfinished / TRAINER)
         content = {**state, "step": step, "files": _sizes(unfinished)}
         (unfinished / STATE).write_text(json.dumps(content, indent=1) + "\n")
@@ -70,6 +79,23 @@ def save(
         unfinished = path.rename(checkpoints / f"{_UNFINISHED}{path.name}")
         shutil.rmtree(unfinished)
     return final
+
+
+def start(config: Run) -> Path | None:
+    """The checkpoint that a run goes on from, or ``None`` for one that begins.
+
+    Raises:
+        CheckpointError: there is none to resume from.
+        RecipeError: the folder of a new run holds one.
+    """
+    saved = latest(config.run)
+    if config.resume:
+        if saved is None:
+            raise CheckpointError(f"{config.run} has no checkpoint to resume from")
+        return saved
+    if saved is not None:
+        raise RecipeError(f"{config.run} holds a run: go on with it by --resume, or choose another --run")
+    return None
 
 
 def latest(run: str | Path) -> Path | None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +25,7 @@ from .config import Config
 from .credit import assign
 from .drivers import Alone, Driver
 from .evaluation import Result, summarise
+from .interrupt import deferred_interrupt
 from .learner import Learner
 from .losses import LOSSES
 from .metrics import Metrics, read_lines, rewrite
@@ -54,11 +53,11 @@ def train(config: Config) -> None:
     """
     reward, advantage = parse_reward(config.reward), _advantage(config)
     _named(LOSSES, "objective.loss", config.objective.loss)
-    saved = _saved(config)
+    saved = checkpoint.start(config)
     step = _step_of(saved)
     setup = prepare(config, str(saved) if saved else None)
     try:
-        with _deferred_interrupt() as interrupted:
+        with deferred_interrupt() as interrupted:
             driver = SelfPlay(config, setup) if config.self_play else Alone(config, setup)
             _train(config, setup, driver, reward, advantage, saved, step, interrupted)
     finally:
@@ -174,18 +173,6 @@ def _advantage(config: Config) -> Advantage:
         raise recipe.RecipeError(f"advantage_options: {error}") from error
 
 
-def _saved(config: Config) -> Path | None:
-    """The checkpoint to go on from."""
-    saved = checkpoint.latest(config.run)
-    if config.resume:
-        if saved is None:
-            raise checkpoint.CheckpointError(f"{config.run} has no checkpoint to resume from")
-        return saved
-    if saved is not None:
-        raise recipe.RecipeError(f"{config.run} holds a run: go on with it by --resume, or choose another --run")
-    return None
-
-
 def _step_of(saved: Path | None) -> int | None:
     return None if saved is None else int(checkpoint.load(saved)[1]["step"])
 
@@ -218,7 +205,7 @@ def _save(config: Config, setup: Setup, learners: Mapping[str, Learner], memory:
         trainer[checkpoint.OTHERS] = {
             name: {"weights": each.model.state_dict(), **each.state()} for name, each in others
         }
-    checkpoint.save(config.run, step, setup.model, setup.tokenizer, trainer, memory.state())
+    checkpoint.save(config.run, step, [setup.model, setup.tokenizer], trainer, memory.state())
 
 
 def _warm_start(config: Config, setup: Setup, driver: Driver, metrics: Metrics, interrupted: threading.Event) -> None:
@@ -279,23 +266,3 @@ def _record(config: Config, metrics: Metrics, result: Result) -> None:
         f"({result.success_low:.1%} to {result.success_high:.1%}), score {result.score:.3f}, "
         f"{result.tasks} {result.split} tasks"
     )
-
-
-@contextmanager
-def _deferred_interrupt() -> Iterator[threading.Event]:
-    """Turns the first Ctrl-C into an event, so that the step under way ends whole; a second one stops at once."""
-    interrupted = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield interrupted
-        return
-
-    def on_signal(number: int, frame: Any) -> None:
-        interrupted.set()
-        signal.signal(signal.SIGINT, before)
-        print("\nStopping after this step; press Ctrl-C again to stop at once, without saving.", flush=True)
-
-    before = signal.signal(signal.SIGINT, on_signal)
-    try:
-        yield interrupted
-    finally:
-        signal.signal(signal.SIGINT, before)

@@ -16,11 +16,13 @@ FILE = "metrics.jsonl"
 
 CONSOLE = {
     "train/reward": "reward",
+    "train/return": "return",
     "train/success": "success",
     "train/turns": "turns",
     "train/entropy": "entropy",
     "train/gap_max": "gap",
     "evaluation/success": "test success",
+    "evaluation/return": "test return",
     "time/step": "seconds",
 }
 """The values that the line of a step shows, and what it calls them."""

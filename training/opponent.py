@@ -16,6 +16,7 @@ from ..trajectory import Observation
 from . import checkpoint, recipe
 from .cast import PLAYERS
 from .checkpoint import OTHERS, CheckpointError, no_progress_bar
+from .config import Config
 from .rollout import with_feedback
 from .setup import device_of, language, policy_names
 

@@ -1,6 +1,7 @@
-"""Recipes: from the command line and TOML files to a :class:`Config`, and back.
+"""Recipes: from the command line and TOML files to the configuration of a run, and back.
 
-A recipe is a TOML file whose keys are the fields of :class:`Config`, a table for each nested one.
+A recipe is a TOML file whose keys are the fields of :class:`Config`, a table for each nested one.  With a key
+``algorithm`` it is one of continuous control, whose keys are those of that algorithm's dataclass.
 """
 
 from __future__ import annotations
@@ -15,17 +16,22 @@ from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
 from functools import reduce
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 import tomli_w
 import tyro
 
 from .config import Config
+from .control import config as control
+from .control.config import ControlConfig
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
 Section = TypeVar("Section", bound="DataclassInstance")
+Run = Config | ControlConfig
+"""The configuration of a run: of a language-model agent, or of continuous control."""
+AnyRun = TypeVar("AnyRun", Config, ControlConfig)
 
 PACKAGE = Path(__file__).resolve().parents[1]
 FILE = "recipe.toml"
@@ -55,20 +61,21 @@ class RecipeError(ValueError):
 
 
 @dataclass(frozen=True)
-class _CommandLine:
-    """Train a language-model agent: python train.py [--recipe webshop] [--flag value ...].
+class _CommandLine(Generic[AnyRun]):
+    """Train an agent: python train.py [--recipe webshop] [--flag value ...].
 
-    Flags override the recipe.  Without --recipe: if --model names a pretrained model, the defaults are made for one;
-    else a small model is made on the spot, by the recipe webshop or, with another --env, small.  The defaults shown
-    below are those in force: --recipe small --help shows those of small.
+    Flags override the recipe.  Without --recipe: with --algorithm ppo or sac, a policy of continuous control is
+    trained; if --model names a pretrained model, the defaults are made for one; else a small model is made on the spot,
+    by the recipe webshop or, with another --env, small.  The defaults shown below are those in force: with --recipe
+    small those of small, with --algorithm sac those of SAC.
     """
 
     recipe: str | None = None
     """TOML file, or the name of a recipe that comes with Palestra."""
-    config: Annotated[Config, tyro.conf.arg(name="")] = field(default_factory=Config)
+    config: Annotated[AnyRun, tyro.conf.arg(name="")] = field(kw_only=True)
 
 
-def parse(arguments: Sequence[str] | None = None) -> Config:
+def parse(arguments: Sequence[str] | None = None) -> Run:
     """The run that the command line (``sys.argv`` unless given) asks for, with its folder.
 
     Raises:
@@ -78,22 +85,24 @@ def parse(arguments: Sequence[str] | None = None) -> Config:
     base = _defaults(arguments)
     registry = tyro.constructors.ConstructorRegistry()
     registry.primitive_rule(lambda info: _options_flag() if info.type == dict[str, Any] else None)
-    default = _CommandLine(config=base)
+    command_line: Any = _CommandLine  # of a type that is known only now
+    default = command_line(config=base)
     parsed, unknown = tyro.cli(
-        _CommandLine, args=arguments, default=default, return_unknown_args=True, registry=registry
+        command_line[type(base)], args=arguments, default=default, return_unknown_args=True, registry=registry
     )
     if unknown:
         flag = unknown[0].partition("=")[0]
         if not flag.startswith("-"):
             raise RecipeError(f"unexpected argument {flag!r}")
-        known = [f"--{key}" for key in ["recipe", *_keys(Config)]]
+        known = [f"--{key}" for key in ["recipe", *_keys(type(base))]]
         raise RecipeError(f"unknown flag {flag}; did you mean {_nearest(flag, known).replace('_', '-')}?")
-    config = replace(
-        parsed.config,
-        env_options=base.env_options | parsed.config.env_options,
-        advantage_options=base.advantage_options | parsed.config.advantage_options,
-        opponents=replace(parsed.config.opponents, roles=base.opponents.roles | parsed.config.opponents.roles),
-    )
+    config: Run = replace(parsed.config, env_options=base.env_options | parsed.config.env_options)
+    if isinstance(base, Config) and isinstance(config, Config):
+        config = replace(
+            config,
+            advantage_options=base.advantage_options | config.advantage_options,
+            opponents=replace(config.opponents, roles=base.opponents.roles | config.opponents.roles),
+        )
     if config.run == AUTO:
         config = replace(config, run=str(latest_run() if config.resume else next_run(config.env)))
     if config.resume:
@@ -114,7 +123,7 @@ def next_run(env: str) -> Path:
     raise AssertionError("there is always another number")
 
 
-def forget(config: Config) -> None:
+def forget(config: Run) -> None:
     """Remove the run's folder if nothing was written into it."""
     run = Path(config.run)
     if run.is_dir() and not any(run.iterdir()):
@@ -133,8 +142,8 @@ def latest_run() -> Path:
     return max(found, key=lambda path: path.stat().st_mtime_ns).parent
 
 
-def load(path: str | Path) -> Config:
-    """The recipe in the TOML file ``path``; what it leaves out has the default of :class:`Config`.
+def load(path: str | Path) -> Run:
+    """The recipe in the TOML file ``path``; what it leaves out has the default of :class:`Config`, or the algorithm's.
 
     Raises:
         RecipeError: no such file, no TOML, an unknown key (the nearest one is named), or a value of the wrong type.
@@ -144,9 +153,22 @@ def load(path: str | Path) -> Config:
     except (OSError, ValueError) as error:
         raise RecipeError(f"cannot read the recipe {path}: {error}") from error
     try:
-        return _changed(Config(), values, "")
+        plain = _plain_run(values["algorithm"]) if "algorithm" in values else Config()
+        return _changed(plain, values, "", type(plain))
     except RecipeError as error:
         raise RecipeError(f"{path}: {error}") from None
+
+
+def load_as(kind: type[AnyRun], path: str | Path) -> AnyRun:
+    """:func:`load`, where only one kind of run can be used.
+
+    Raises:
+        RecipeError: also if the recipe is of the other kind.
+    """
+    config = load(path)
+    if not isinstance(config, kind):
+        raise RecipeError(f"{path}: not the recipe of a {_KINDS[kind]}")
+    return config
 
 
 def find(name: str) -> Path:
@@ -163,14 +185,14 @@ def find(name: str) -> Path:
     raise RecipeError(f"no recipe {name}; did you mean {nearest}? There are {', '.join(shipped)}, and any path")
 
 
-def dump(config: Config) -> str:
+def dump(config: Run) -> str:
     """The TOML text that :func:`load` reads back, without ``run`` and ``resume``: what was run, not where."""
     values = _without_none(asdict(config))
     del values["run"], values["resume"]
     return tomli_w.dumps(values)
 
 
-def save(config: Config) -> None:
+def save(config: Run) -> None:
     """Write the recipe into the run's folder, whole or not at all."""
     path = Path(config.run) / FILE
     temporary = path.with_suffix(".tmp")
@@ -178,29 +200,30 @@ def save(config: Config) -> None:
     temporary.replace(path)
 
 
-def flat(config: Config) -> dict[str, Any]:
+def flat(config: Run) -> dict[str, Any]:
     """All settings under their dotted names; the environment's options are one of them."""
-    return {key: reduce(getattr, key.split("."), config) for key in _keys(Config)}
+    return {key: reduce(getattr, key.split("."), config) for key in _keys(type(config))}
 
 
-def check_resumable(config: Config) -> None:
+def check_resumable(config: Run) -> None:
     """Compare a configuration with the one that its run began with.
 
     Raises:
         RecipeError: the run's folder has no recipe, or one that differs in more than :data:`MAY_CHANGE`.
     """
     saved, wanted = flat(_saved(config.run)), flat(config)
-    changed = [key for key in wanted if wanted[key] != saved[key] and key not in MAY_CHANGE]
+    may_change = MAY_CHANGE if isinstance(config, Config) else control.MAY_CHANGE
+    changed = [key for key in wanted if wanted[key] != saved.get(key) and key not in may_change]
     if changed:
-        lines = [f"  {key}: began with {saved[key]!r}, now {wanted[key]!r}" for key in changed]
+        lines = [f"  {key}: began with {saved.get(key)!r}, now {wanted[key]!r}" for key in changed]
         raise RecipeError(f"{config.run} cannot go on with other settings than it began with:\n" + "\n".join(lines))
 
 
-def _defaults(arguments: Sequence[str] | None) -> Config:
+def _defaults(arguments: Sequence[str] | None) -> Run:
     """What holds where no flag says otherwise, which depends on some of the flags."""
     flags = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-    for name in ("recipe", "env", "model", "run"):
-        flags.add_argument(f"--{name}", default=getattr(Config, name, None))
+    for name in ("recipe", "algorithm", "env", "model", "run"):
+        flags.add_argument(f"--{name}", default=AUTO if name == "run" else None)
     for name in ("--resume", "--self-play"):
         flags.add_argument(name, action=argparse.BooleanOptionalAction)
     chosen, _ = flags.parse_known_args(arguments)
@@ -209,41 +232,60 @@ def _defaults(arguments: Sequence[str] | None) -> Config:
     if chosen.resume:
         run = str(latest_run()) if chosen.run == AUTO else chosen.run
         return replace(_saved(run), run=run)
+    if chosen.algorithm is not None:
+        return _for_control(chosen.algorithm, chosen.env or ControlConfig.env)
     if chosen.model is not None:
         return Config()
     if chosen.self_play:
-        return load(_for_self_play(chosen.env))
-    return load(find("webshop" if chosen.env == Config.env else "small"))
+        return load(_for_self_play(chosen.env or Config.env))
+    return load(find("webshop" if chosen.env in (None, Config.env) else "small"))
+
+
+def _for_control(algorithm: str, env: str) -> ControlConfig:
+    """The first recipe of this algorithm in this environment that comes with the package, or the defaults."""
+    plain = _plain_run(algorithm)
+    for path in sorted((PACKAGE / "recipes").glob("*.toml")):
+        shipped = load(path)
+        if type(shipped) is type(plain) and shipped.env == env:
+            return shipped
+    return plain
+
+
+def _plain_run(algorithm: Any) -> ControlConfig:
+    """The defaults of an algorithm of continuous control."""
+    if algorithm not in control.CONFIGS:
+        raise RecipeError(f"algorithm must be one of {', '.join(control.CONFIGS)}, not {algorithm!r}")
+    return control.CONFIGS[algorithm]()
 
 
 def _for_self_play(env: str) -> Path:
     """The first recipe of self-play in this environment that comes with the package, or the one for any."""
     for path in sorted((PACKAGE / "recipes").glob("*.toml")):
         shipped = load(path)
-        if shipped.self_play and shipped.env == env:
+        if isinstance(shipped, Config) and shipped.self_play and shipped.env == env:
             return path
     return find("self-play")
 
 
-def _saved(run: str) -> Config:
+def _saved(run: str) -> Run:
     path = Path(run) / FILE
     if not path.is_file():
         raise RecipeError(f"there is no run to resume in {run}: it has no {FILE}")
     return load(path)
 
 
-def _changed(section: Section, values: Mapping[str, Any], prefix: str) -> Section:
-    """``section`` with the values of a TOML table, whose dotted name and a dot are ``prefix``."""
+def _changed(section: Section, values: Mapping[str, Any], prefix: str, whole: type) -> Section:
+    """``section`` of ``whole`` with the values of a TOML table, whose dotted name and a dot are ``prefix``."""
     hints = get_type_hints(type(section))
     changes = {}
     for key, value in values.items():
         if key not in hints:
-            nearest = _nearest(prefix + key, [*_keys(Config), *_sections(Config)])
+            nearest = _nearest(prefix + key, [*_keys(whole), *_sections(whole)])
             raise RecipeError(f"unknown key {prefix}{key}; did you mean {nearest}?")
         if not is_dataclass(hints[key]):
             changes[key] = _checked(value, hints[key], prefix + key)
         elif isinstance(value, dict):
-            changes[key] = _changed(getattr(section, key), value, f"{prefix}{key}.")
+            changes[key] = _changed(getattr(section, key), value, f"{prefix}{key}.", whole)
         else:
             raise RecipeError(f"{prefix}{key} must be a table, not {value!r}")
     return replace(section, **changes)
@@ -270,6 +312,7 @@ def _checked(value: Any, hint: Any, key: str) -> Any:
     return value
 
 
+_KINDS: dict[type, str] = {Config: "language-model agent", ControlConfig: "policy of continuous control"}
 _TOML_NAMES = {
     bool: "true or false",
     int: "an integer",

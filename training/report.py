@@ -25,7 +25,7 @@ EPISODES = "evaluation_episodes.jsonl"
 """The trajectories of the policy's last evaluation; the report shows two of them."""
 REPORT, CURVES = "report.md", "learning_curves.png"
 
-_BLUE, _GREY, _GREEN, _ORANGE = "#2563a8", "#8a8f98", "#2e8b57", "#d1762a"
+BLUE, GREY, GREEN, ORANGE = "#2563a8", "#8a8f98", "#2e8b57", "#d1762a"
 _LONGEST_TEXT = 600
 Row = Mapping[str, Any]
 
@@ -55,9 +55,9 @@ def write_report(run: str | Path) -> Path:
     Reads ``recipe.toml``, and as far as they exist ``metrics.jsonl``, :data:`EVALUATIONS` and :data:`EPISODES`.
     """
     folder = Path(run)
-    config = recipe.load(folder / recipe.FILE)
+    config = recipe.load_as(Config, folder / recipe.FILE)
     rows = metrics.read(folder)
-    results = _results(metrics.read_lines(folder / EVALUATIONS), config)
+    results = read_results(folder, "warm start" if config.warm_start.demonstrations else "untrained")
     draw(folder / CURVES, rows, results)
     parts = [
         f"# {config.env}, {_model(config)}",
@@ -66,7 +66,7 @@ def write_report(run: str | Path) -> Path:
         f"![Learning curves]({CURVES})",
         _effort(rows, config),
         self_play_report.section(folder, rows),
-        _settings(config),
+        settings(config),
         _examples(folder / EPISODES),
     ]
     report = folder / REPORT
@@ -81,22 +81,27 @@ def draw(path: Path, rows: Sequence[Row], results: Results) -> None:
     figure = Figure(figsize=(11, 7.2), dpi=130, layout="constrained")
     axes = figure.subplots(2, 2)
     _draw_success(axes[0, 0], results)
-    _draw_curve(axes[0, 1], rows, "train/reward", "Reward per training episode", _BLUE)
-    _draw_curve(axes[1, 0], rows, "train/entropy", "Entropy per sampled token (nats)", _ORANGE)
-    _draw_curve(axes[1, 1], rows, "train/turns", "Turns per training episode", _GREEN)
+    draw_curve(axes[0, 1], rows, "train/reward", "Reward per training episode", BLUE)
+    draw_curve(axes[1, 0], rows, "train/entropy", "Entropy per sampled token (nats)", ORANGE)
+    draw_curve(axes[1, 1], rows, "train/turns", "Turns per training episode", GREEN)
+    style(axes)
+    figure.savefig(path)
+
+
+def style(axes: Any) -> None:
+    """How the learning curves look, whatever they show."""
     for axis in axes.flat:
         axis.set_xlabel("step")
         axis.grid(alpha=0.25, linewidth=0.7)
         axis.spines[["top", "right"]].set_visible(False)
-    figure.savefig(path)
 
 
-def _results(evaluations: Sequence[Row], config: Config) -> Results:
+def read_results(folder: Path, start_name: str) -> Results:
+    """The evaluations in a run's folder."""
     # A resumed run may have repeated an evaluation: the last one counts.
-    last = {(row["agent"], row["step"]): row for row in evaluations}
+    last = {(row["agent"], row["step"]): row for row in metrics.read_lines(folder / EVALUATIONS)}
     policy = [row for (agent, _), row in sorted(last.items(), key=lambda item: item[0][1]) if agent == "policy"]
     alone = {agent: row for (agent, _), row in last.items()}
-    start_name = "warm start" if config.warm_start.demonstrations else "untrained"
     return Results(
         random=alone.get("random"),
         start=next((row for row in policy if row["step"] == 0), None),
@@ -115,25 +120,26 @@ def _draw_success(axis: Axes, results: Results) -> None:
     if results.policy:
         steps = [row["step"] for row in results.policy]
         success, low, high = ([row[f"success{end}"] for row in results.policy] for end in ("", "_low", "_high"))
-        axis.fill_between(steps, low, high, color=_BLUE, alpha=0.18, linewidth=0)
-        axis.plot(steps, success, color=_BLUE, marker="o", markersize=4, linewidth=2, label="policy")
-    lines = [(results.oracle, "oracle", _GREEN, "-."), (results.start, results.start_name, _ORANGE, "--")]
-    for row, name, colour, style in [*lines, (results.random, "random", _GREY, ":")]:
+        axis.fill_between(steps, low, high, color=BLUE, alpha=0.18, linewidth=0)
+        axis.plot(steps, success, color=BLUE, marker="o", markersize=4, linewidth=2, label="policy")
+    lines = [(results.oracle, "oracle", GREEN, "-."), (results.start, results.start_name, ORANGE, "--")]
+    for row, name, colour, style in [*lines, (results.random, "random", GREY, ":")]:
         if row:
             label = f"{name} {row['success']:.1%}"
             axis.axhline(row["success"], color=colour, linestyle=style, linewidth=1.5, label=label)
     if not results.table():
-        _say_empty(axis)
+        say_empty(axis)
         return
     # Above the axes, where it hides no line.
     axis.legend(frameon=False, fontsize=9, loc="lower left", bbox_to_anchor=(-0.02, 1.0), ncols=4, columnspacing=1)
 
 
-def _draw_curve(axis: Axes, rows: Sequence[Row], name: str, title: str, colour: str) -> None:
+def draw_curve(axis: Axes, rows: Sequence[Row], name: str, title: str, colour: str) -> None:
+    """Draw one value of the metrics over the steps, as it is and smoothed."""
     axis.set_title(title, loc="left", fontsize=11)
     points = [(row["step"], row[name]) for row in rows if row.get(name) is not None]
     if not points:
-        _say_empty(axis)
+        say_empty(axis)
         return
     steps, values = np.array(points, float).T
     window = max(1, len(points) // 10)
@@ -144,8 +150,9 @@ def _draw_curve(axis: Axes, rows: Sequence[Row], name: str, title: str, colour: 
         axis.legend(frameon=False, fontsize=9, loc="best")
 
 
-def _say_empty(axis: Axes) -> None:
-    axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", va="center", color=_GREY)
+def say_empty(axis: Axes) -> None:
+    """Say that there is nothing to draw."""
+    axis.text(0.5, 0.5, "not measured", transform=axis.transAxes, ha="center", va="center", color=GREY)
 
 
 def _model(config: Config) -> str:
@@ -203,8 +210,9 @@ def _effort(rows: Sequence[Row], config: Config) -> str:
     return "; ".join(parts) + "."
 
 
-def _settings(config: Config) -> str:
-    plain = recipe.flat(Config())
+def settings(config: recipe.Run) -> str:
+    """What of the configuration is not as its defaults are."""
+    plain = recipe.flat(type(config)())
     changed = {key: value for key, value in recipe.flat(config).items() if value != plain[key]}
     lines = [f"- `{key}`: {value}" for key, value in changed.items() if key not in ("run", "resume")]
     text = f"All settings are in [{recipe.FILE}]({recipe.FILE})."

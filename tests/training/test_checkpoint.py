@@ -57,7 +57,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
 def test_weights_come_back_bit_for_bit(architecture: str, dtype: torch.dtype, tmp_path: Path) -> None:
     model = make(architecture, dtype)
-    path = checkpoint.save(tmp_path, 20, model, TOKENIZER, {}, {})
+    path = checkpoint.save(tmp_path, 20, [model, TOKENIZER], {}, {})
     loaded = load_model(str(path), dtype=dtype)
     assert same(weights(loaded), weights(model))
     assert loaded.get_output_embeddings().weight is loaded.get_input_embeddings().weight
@@ -67,13 +67,13 @@ def test_untied_weights_come_back_too(tmp_path: Path) -> None:
     model = build_model(TOKENIZER, hidden=32, layers=2)
     model.config.tie_word_embeddings = False
     model.lm_head.weight = torch.nn.Parameter(model.lm_head.weight.detach() + 1)
-    path = checkpoint.save(tmp_path, 1, model, TOKENIZER, {}, {})
+    path = checkpoint.save(tmp_path, 1, [model, TOKENIZER], {}, {})
     assert same(weights(load_model(str(path))), weights(model))
 
 
 def test_a_checkpoint_is_a_model_for_anybody(tmp_path: Path) -> None:
     model = make()
-    path = checkpoint.save(tmp_path, 20, model, TOKENIZER, {}, {})
+    path = checkpoint.save(tmp_path, 20, [model, TOKENIZER], {}, {})
     assert "palestra" not in (path / "config.json").read_text()
     plain = AutoModelForCausalLM.from_pretrained(path)
     tokenizer = AutoTokenizer.from_pretrained(path)
@@ -94,7 +94,7 @@ def test_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for seed in range(3):
         through.update(rows(seed), generator)
-    path = checkpoint.save(tmp_path, 3, through.model, TOKENIZER, through.state(), {"reward": 0.5, "words": ["a"]})
+    path = checkpoint.save(tmp_path, 3, [through.model, TOKENIZER], through.state(), {"reward": 0.5, "words": ["a"]})
     resumed = make_learner(load_model(str(path)))
     trainer, state = checkpoint.load(path)
     resumed.restore(trainer)
@@ -109,7 +109,7 @@ def test_training_goes_on_to_the_same_bits(tmp_path: Path) -> None:
 
 def test_state_keeps_large_integers(tmp_path: Path) -> None:
     generator = np.random.default_rng(5)
-    path = checkpoint.save(tmp_path, 0, make(), TOKENIZER, {}, {"generator": generator.bit_generator.state})
+    path = checkpoint.save(tmp_path, 0, [make(), TOKENIZER], {}, {"generator": generator.bit_generator.state})
     again = np.random.default_rng()
     again.bit_generator.state = checkpoint.load(path)[1]["generator"]
     assert again.integers(1 << 60) == generator.integers(1 << 60)
@@ -119,7 +119,7 @@ def test_only_the_last_are_kept(tmp_path: Path) -> None:
     model = make()
     assert checkpoint.latest(tmp_path) is None
     for step in (0, 20, 999_999, 1_000_000):
-        saved = checkpoint.save(tmp_path, step, model, TOKENIZER, {}, {}, keep=2)
+        saved = checkpoint.save(tmp_path, step, [model, TOKENIZER], {}, {}, keep=2)
         assert checkpoint.latest(tmp_path) == saved
     names = sorted(path.name for path in (tmp_path / "checkpoints").iterdir())
     assert names == ["step-1000000", "step-999999"]
@@ -127,15 +127,15 @@ def test_only_the_last_are_kept(tmp_path: Path) -> None:
 
 def test_a_step_is_saved_once(tmp_path: Path) -> None:
     model = make()
-    checkpoint.save(tmp_path, 5, model, TOKENIZER, {}, {"first": True})
-    path = checkpoint.save(tmp_path, 5, model, TOKENIZER, {}, {"first": False})
+    checkpoint.save(tmp_path, 5, [model, TOKENIZER], {}, {"first": True})
+    path = checkpoint.save(tmp_path, 5, [model, TOKENIZER], {}, {"first": False})
     assert checkpoint.load(path)[1]["first"] is True
 
 
 def test_other_folders_are_left_alone(tmp_path: Path) -> None:
     copy = tmp_path / "checkpoints" / "step-000007-copy"
     copy.mkdir(parents=True)
-    saved = checkpoint.save(tmp_path, 3, make(), TOKENIZER, {}, {}, keep=1)
+    saved = checkpoint.save(tmp_path, 3, [make(), TOKENIZER], {}, {}, keep=1)
     assert copy.exists()
     assert checkpoint.latest(tmp_path) == saved
 
@@ -143,7 +143,7 @@ def test_other_folders_are_left_alone(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["trainer.pt", "model.safetensors", "state.json", "tokenizer.json", "config.json"])
 @pytest.mark.parametrize("damage", ["gone", "cut", "empty"])
 def test_damage_is_named(name: str, damage: str, tmp_path: Path) -> None:
-    path = checkpoint.save(tmp_path, 20, make(), TOKENIZER, {"x": torch.zeros(9)}, {"a": 1})
+    path = checkpoint.save(tmp_path, 20, [make(), TOKENIZER], {"x": torch.zeros(9)}, {"a": 1})
     file = path / name
     content = file.read_bytes()
     file.unlink()
@@ -156,7 +156,7 @@ def test_damage_is_named(name: str, damage: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("state", ["[]", '{"step": 3}', '{"files": 3, "step": 3}'])
 def test_a_foreign_state_is_named(state: str, tmp_path: Path) -> None:
-    path = checkpoint.save(tmp_path, 20, make(), TOKENIZER, {}, {})
+    path = checkpoint.save(tmp_path, 20, [make(), TOKENIZER], {}, {})
     (path / "state.json").write_text(state)
     with pytest.raises(checkpoint.CheckpointError, match=r"state\.json"):
         checkpoint.load(path)
@@ -164,7 +164,7 @@ def test_a_foreign_state_is_named(state: str, tmp_path: Path) -> None:
 
 def test_bytes_of_something_else_are_not_run(tmp_path: Path) -> None:
     """A pickle that would call something on loading is refused."""
-    path = checkpoint.save(tmp_path, 20, make(), TOKENIZER, {}, {})
+    path = checkpoint.save(tmp_path, 20, [make(), TOKENIZER], {}, {})
     trap = tmp_path / "trapped"
     hostile = b"cpathlib\nPath.touch\n(cpathlib\nPath\n(V" + str(trap).encode() + b"\ntRtR."
     (path / "trainer.pt").write_bytes(hostile)
@@ -192,7 +192,7 @@ KILLS = """
 
     def save(step):
         trainer = {"step": step, "moment": torch.full((500,), float(step))}
-        checkpoint.save(run, step, model, tokenizer, trainer, {"step": step}, keep=1)
+        checkpoint.save(run, step, [model, tokenizer], trainer, {"step": step}, keep=1)
 
     def child(step, fatal):
         '''Save, and die without a trace before the file operation of number fatal.'''

@@ -1,0 +1,210 @@
+"""Proximal policy optimisation for continuous control (Schulman et al., arXiv:1707.06347)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from . import gae
+from .buffer import Transitions
+from .config import PPOConfig
+from .demonstrations import clone
+from .networks import GaussianPolicy, perceptron
+from .normalise import Normaliser, ReturnScale
+from .vector import Vector
+
+
+@dataclass
+class Rollout:
+    """``horizon`` steps of every environment, in arrays [horizon, envs, ...]; observations are raw.
+
+    ``actions`` are the policy's own, before any clipping; ``valid`` is false where an environment took none.
+    """
+
+    observations: np.ndarray
+    next_observations: np.ndarray
+    actions: np.ndarray
+    rewards: np.ndarray
+    terminated: np.ndarray
+    ended: np.ndarray
+    valid: np.ndarray
+
+    @classmethod
+    def empty(cls, horizon: int, envs: int, observation_size: int, action_size: int) -> Rollout:
+        """Room for one."""
+        each = (horizon, envs)
+        seen = (*each, observation_size)
+        before, after, actions = (np.empty(shape, np.float32) for shape in (seen, seen, (*each, action_size)))
+        terminated, ended, valid = (np.empty(each, bool) for _ in range(3))
+        return cls(before, after, actions, np.empty(each), terminated, ended, valid)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Transitions to learn from, [rows, ...]; observations are normalised."""
+
+    observations: Tensor
+    actions: Tensor
+    logprobs: Tensor
+    advantages: Tensor
+    values: Tensor
+    returns: Tensor
+
+    def take(self, rows: Tensor) -> Batch:
+        """Some of them."""
+        return Batch(*(getattr(self, name)[rows] for name in self.__slots__))
+
+
+_MEASURES = ("train/policy_loss", "train/value_loss", "train/kl", "train/clipped")
+
+
+class PPO:
+    """A Gaussian policy and a value function, learned from the steps of a vector environment."""
+
+    def __init__(self, config: PPOConfig, vector: Vector) -> None:
+        generator = torch.Generator().manual_seed(config.seed)
+        frame = vector.frame
+        self.config, self.vector = config, vector
+        self.policy = GaussianPolicy(
+            frame.observation_size, frame.action_size, config.hidden, config.initial_std, generator
+        )
+        self.value = perceptron([frame.observation_size, config.hidden, config.hidden, 1], 1.0, generator)
+        self._parameters = [*self.policy.parameters(), *self.value.parameters()]
+        self._optimizer = torch.optim.Adam(self._parameters, lr=config.learning_rate, eps=1e-5, fused=True)
+        self.normaliser = Normaliser(frame.observation_size, config.normalise_observations)
+        self._scale = ReturnScale(vector.num_envs, config.gamma, config.normalise_returns)
+        self._rollout = Rollout.empty(config.horizon, vector.num_envs, frame.observation_size, frame.action_size)
+
+    def begin(self, seed: int) -> None:
+        """Begin new episodes everywhere."""
+        self.vector.begin(seed)
+        self._scale.begin()
+
+    def learn_from(self, shown: Transitions, meant: np.ndarray, generator: torch.Generator) -> dict[str, float]:
+        """Clone the demonstrations, as far as the config says; what was measured."""
+        self.normaliser.update(shown.observations)
+        if not self.config.cloning.updates:
+            return {}
+        seen = self.normaliser(shown.observations)
+        return {"cloning/loss": clone(self.policy, seen, meant, self.config.cloning, generator)}
+
+    def act(self, observation: np.ndarray) -> np.ndarray:
+        """The most likely action, [..., actions], for raw observations [..., size]."""
+        with torch.inference_mode():
+            return self.policy(torch.from_numpy(self.normaliser(observation))).numpy()
+
+    def iterate(self, generator: torch.Generator, done: float) -> dict[str, float]:
+        """Take ``horizon`` steps and learn from them; ``done`` is the share of the run before.  What was measured."""
+        rollout = self._collect(generator)
+        rewards = self._scale(rollout.rewards, rollout.ended)
+        self._optimizer.param_groups[0]["lr"] = self.config.learning_rate * (1 - done * (1 - self.config.final))
+        measured = self._learn(self._batch(rollout, rewards), generator)
+        self.normaliser.update(rollout.observations[rollout.valid])
+        return measured
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint keeps."""
+        return {
+            "policy": self.policy.state_dict(),
+            "value": self.value.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "normaliser": self.normaliser.state(),
+            "scale": self._scale.state(),
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what :meth:`state` gave; :meth:`begin` comes after."""
+        for name in ("policy", "value", "normaliser", "scale"):
+            part = getattr(self, f"_{name}", None) or getattr(self, name)
+            (part.load_state_dict if isinstance(part, nn.Module) else part.restore)(state[name])
+        self._optimizer.load_state_dict(state["optimizer"])
+
+    def _collect(self, generator: torch.Generator) -> Rollout:
+        """Act for ``horizon`` steps."""
+        rollout, vector = self._rollout, self.vector
+        std = self.policy.log_std.detach().exp()
+        noise = (std * torch.randn(rollout.actions.shape, generator=generator)).numpy()
+        for step in range(self.config.horizon):
+            rollout.observations[step] = vector.observations
+            actions = rollout.actions[step] = self.act(vector.observations) + noise[step]
+            taken = vector.step(actions)
+            rollout.next_observations[step] = taken.next_observations
+            rollout.rewards[step] = taken.rewards
+            rollout.terminated[step], rollout.ended[step] = taken.terminated, taken.ended
+            rollout.valid[step] = taken.valid
+        return rollout
+
+    def _batch(self, rollout: Rollout, rewards: np.ndarray) -> Batch:
+        """The rollout's transitions, with their advantages and what the policy and the value said before learning."""
+        observations = torch.from_numpy(self.normaliser(rollout.observations))
+        actions = torch.from_numpy(rollout.actions)
+        with torch.inference_mode():
+            logprobs = self.policy.logprobs(self.policy(observations), actions)
+            values = self.value(observations).squeeze(-1).numpy()
+            next_values = np.empty_like(values)
+            next_values[:-1] = values[1:]
+            last = rollout.ended.copy()
+            last[-1] = True
+            finals = torch.from_numpy(self.normaliser(rollout.next_observations[last]))
+            next_values[last] = self.value(finals).squeeze(-1).numpy()
+        advantages = gae.advantages(
+            rewards, values, next_values, rollout.terminated, rollout.ended, self.config.gamma, self.config.gae_lambda
+        )
+        kept = torch.from_numpy(rollout.valid)
+        parts = [torch.from_numpy(part) for part in (advantages, values, advantages + values)]
+        # Made outside the inference mode, whose tensors no gradient may pass.
+        return Batch(*(part.clone()[kept] for part in (observations, actions, logprobs, *parts)))
+
+    def _learn(self, batch: Batch, generator: torch.Generator) -> dict[str, float]:
+        config = self.config
+        sums = torch.zeros(len(_MEASURES))
+        count = 0
+        for _ in range(config.epochs):
+            for rows in torch.randperm(len(batch.actions), generator=generator).chunk(config.minibatches):
+                sums += self._descend(batch.take(rows))
+                count += 1
+        measured = dict(zip(_MEASURES, (sums / count).tolist(), strict=True))
+        if not np.isfinite(sum(measured.values())):
+            raise FloatingPointError(f"the loss is not finite: {measured}")
+        spread = batch.returns.var()
+        explained = 1 - (batch.returns - batch.values).var() / spread if spread > 0 else torch.tensor(0.0)
+        return measured | {
+            "train/entropy": float(self.policy.entropy().detach()),
+            "train/explained_variance": float(explained),
+            "train/learning_rate": self._optimizer.param_groups[0]["lr"],
+        }
+
+    def _descend(self, batch: Batch) -> Tensor:
+        """One gradient step; what :data:`_MEASURES` names."""
+        config = self.config
+        advantages = batch.advantages
+        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        log_ratio = self.policy.logprobs(self.policy(batch.observations), batch.actions) - batch.logprobs
+        ratio = log_ratio.exp()
+        clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
+        policy_loss = -torch.minimum(ratio * advantages, clipped * advantages).mean()
+        value_loss = self._value_loss(batch)
+        loss = policy_loss + config.value_weight * value_loss
+        if config.entropy:
+            loss = loss - config.entropy * self.policy.entropy()
+        self._optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self._parameters, config.max_norm)
+        self._optimizer.step()
+        with torch.no_grad():
+            divergence = (ratio - 1 - log_ratio).mean()  # Schulman's estimate of KL(old, new), never below 0
+            outside = (ratio != clipped).float().mean()
+            return torch.stack([policy_loss.detach(), value_loss.detach(), divergence, outside])
+
+    def _value_loss(self, batch: Batch) -> Tensor:
+        """Half the mean squared error, or with ``value_clip`` the larger of it and that of the clipped values."""
+        values = self.value(batch.observations).squeeze(-1)
+        errors = (values - batch.returns).square()
+        if self.config.value_clip is not None:
+            moved = (values - batch.values).clamp(-self.config.value_clip, self.config.value_clip)
+            errors = torch.maximum(errors, (batch.values + moved - batch.returns).square())
+        return 0.5 * errors.mean()
