@@ -218,8 +218,9 @@ class ArmSkills:
         return self._follow(name, place)
 
     def _follow(self, name: str, place: str) -> Iterator[Wish]:
+        number = self._world.layout(0).things.index(name)
         while not self._has_come(name, place):
-            yield push(self._hand(), self._at(name), self._at(place))
+            yield push(self._hand(), number, self._at(name), self._at(place))
         while self._hand().position[2] < CARRY - ABOVE:
             yield leave(self._hand())
 

@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from .kinematics import HIGHEST, LOWEST
+
 CARRY = 0.16
 """The height at which the hand travels, above everything that stands on the table, in metres."""
 CLEARANCE = 0.025
@@ -67,16 +69,22 @@ def place(hand: Hand, number: int, thing: np.ndarray, goal: np.ndarray, toleranc
     return put(hand, thing, goal) if hand.held[number] else pick(hand, thing)
 
 
-def push(hand: Hand, thing: np.ndarray, goal: np.ndarray) -> Wish:
-    """Push an object over the table: come down behind it, and follow it with closed fingers."""
+def push(hand: Hand, number: int, thing: np.ndarray, goal: np.ndarray) -> Wish:
+    """Push an object over the table: come down behind it, and follow it with closed fingers.
+
+    Where the arm does not reach behind it, it is picked up and brought there instead.
+    """
     way = (goal - thing)[:2]
     along = way / max(float(np.hypot(*way)), 1e-6)
+    left = np.array([-along[1], along[0]])
+    behind = thing[:2] - along * (HALF + 2 * CLEARANCE)
+    if hand.held[number] or (behind < LOWEST[:2]).any() or (behind > HIGHEST[:2]).any():
+        return place(hand, number, thing, np.array([*goal[:2], HALF]), CLEARANCE)
     seen = (thing - hand.position)[:2]
-    ahead, aside = float(seen @ along), float(seen @ np.array([-along[1], along[0]]))
+    ahead, aside = float(seen @ along), float(seen @ left)
     low = thing[2] + 0.004
     if ahead > 0.02 and abs(aside) < 0.012 and hand.position[2] < low + 0.02:
-        # Leaning to where the object has drifted keeps it before the hand.
-        lean = np.array([-along[1], along[0]]) * 2.5 * aside
-        return Wish(np.array([*(hand.position[:2] + 0.02 * along + lean), low]), 0.0)
-    behind = thing[:2] - along * (HALF + 2 * CLEARANCE)
+        # The more the object has drifted aside, the less ahead and the more aside, so that it stays before the hand.
+        pace = 0.022 * (1.0 - 0.7 * abs(aside) / 0.012)
+        return Wish(np.array([*(hand.position[:2] + pace * along + 4.0 * aside * left), low]), 0.0)
     return travel(hand, np.array([*behind, low]), 0.0, carry=0.11)

@@ -56,4 +56,4 @@ class Push(Manipulation):
 
     def advise(self, world: World, row: int) -> Wish:
         """From behind the object towards the zone."""
-        return push(self.hand(world, row), world.object_position(0)[row], world.place_position(0)[row])
+        return push(self.hand(world, row), 0, world.object_position(0)[row], world.place_position(0)[row])
