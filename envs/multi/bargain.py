@@ -8,7 +8,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from functools import partial
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar, get_args
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from .game import Game, IllegalMove, Mover, quote
 from .talk import Line, heard, message
 
 Task = TypeVar("Task")
+Pay = Literal["own", "difference"]
 
 PROPOSE, ACCEPT, LEAVE, SAY, ADVISE = "propose", "accept", "leave", "say", "advise"
 
@@ -43,6 +44,9 @@ class BargainGame(Game[Bargain], Generic[Task]):
     With ``strategists`` each player has one, who sees what its player sees, is paid what its player is paid, and writes
     ``advise <words>`` to it alone before each of its moves: the strategist and the actor of EPO
     (https://arxiv.org/abs/2502.12486).
+
+    With ``pay="difference"`` a player is paid how much more the deal is worth to it than to the other, so that one who
+    holds out is not worse off than one who gives in: the game is to win, not to agree.
     """
 
     default_opponent = "fair"
@@ -52,11 +56,15 @@ class BargainGame(Game[Bargain], Generic[Task]):
     patience: ClassVar[Mapping[str, float]] = {"fair": 0.4, "greedy": 0.8, "deceptive": 0.6}
     """What the scripted players ask for in the end, as a share of the most that they can imagine."""
 
-    def __init__(self, most_moves: int = 10, strategists: bool = False) -> None:
+    def __init__(self, most_moves: int = 10, strategists: bool = False, pay: Pay = "own") -> None:
         if most_moves < 2:
             raise ValueError(f"most_moves must be at least 2, not {most_moves}")
+        if pay not in get_args(Pay):
+            raise ValueError(f"pay must be own or difference, not {pay!r}")
         self.most_moves = most_moves
         self.strategists = strategists
+        self.pay = pay
+        self.lowest = type(self).lowest if pay == "own" else type(self).lowest - 1.0
         advisers = tuple(f"{player}_strategist" for player in self.players) if strategists else ()
         self.roles = (*self.players, *advisers)
         self.default_seat = self.players[0]
@@ -143,9 +151,10 @@ class BargainGame(Game[Bargain], Generic[Task]):
         return after._replace(log=(*state.log, Line(player, move)), ended=ended)
 
     def returns(self, state: Bargain) -> tuple[float, ...]:
-        """What the deal is worth to each, and to its strategist."""
-        got = self._got(state)
-        return tuple(self.charged(state, player, got[player]) for player in range(2)) * (2 if self.strategists else 1)
+        """What the deal is worth to each, or how much more than to the other, and the same to its strategist."""
+        first, second = (self.charged(state, player, worth) for player, worth in enumerate(self._got(state)))
+        paid = (first, second) if self.pay == "own" else (first - second, second - first)
+        return paid * (2 if self.strategists else 1)
 
     def charged(self, state: Bargain, player: int, pay: float) -> float:
         """What a player is paid, after what its own words have cost it."""

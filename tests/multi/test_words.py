@@ -48,6 +48,17 @@ def test_a_pile_is_shared_by_what_each_wants() -> None:
     assert not game.outcome(state)["pareto"]
 
 
+def test_bargains_can_be_played_to_win() -> None:
+    game = make_game("PileNegotiation-v0", pay="difference", strategists=True)
+    state = game.start(PILE)
+    for text in ("advise insist", "propose 2 hats", "advise insist", "accept"):
+        state = move(game, state, text)
+    assert game.outcome(state)["values"] == pytest.approx([0.6, 1.0])
+    assert game.returns(state) == pytest.approx((-0.4, 0.4, -0.4, 0.4))
+    with pytest.raises(ValueError, match="pay must be own or difference"):
+        make_game("PileNegotiation-v0", pay="all")
+
+
 def test_worse_deals_are_not_pareto_optimal() -> None:
     game = make_game("PileNegotiation-v0")
     # The second player gets the hats, which are worth nothing to it.

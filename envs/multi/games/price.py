@@ -11,7 +11,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from ...splits import Splits
-from ..bargain import PROPOSE, BargainGame, split_by_view
+from ..bargain import PROPOSE, BargainGame, Pay, split_by_view
 from ..game import IllegalMove, quote
 
 THINGS = ("bicycle", "lamp", "guitar", "carpet", "telescope", "coat", "kettle", "mirror")
@@ -46,8 +46,8 @@ class PriceBargaining(BargainGame[Sale]):
     lowest = -1.0
     patience: ClassVar[Mapping[str, float]] = {"fair": 0.2, "greedy": 0.5, "deceptive": 0.35}
 
-    def __init__(self, most_moves: int = 10, strategists: bool = False) -> None:
-        super().__init__(most_moves, strategists)
+    def __init__(self, most_moves: int = 10, strategists: bool = False, pay: Pay = "own") -> None:
+        super().__init__(most_moves, strategists, pay)
         self.splits = _splits()
 
     def deals(self, task: Sale) -> Sequence[str]:

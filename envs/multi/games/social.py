@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ...splits import Splits
-from ..bargain import PROPOSE, Bargain, BargainGame, split_by_view
+from ..bargain import PROPOSE, Bargain, BargainGame, Pay, split_by_view
 from ..game import IllegalMove, quote
 
 SCENES: tuple[tuple[str, tuple[tuple[str, ...], ...]], ...] = (
@@ -56,8 +56,8 @@ class SocialDialogue(BargainGame[Scene]):
     )
     lowest = -FINE
 
-    def __init__(self, most_moves: int = 10, strategists: bool = False) -> None:
-        super().__init__(most_moves, strategists)
+    def __init__(self, most_moves: int = 10, strategists: bool = False, pay: Pay = "own") -> None:
+        super().__init__(most_moves, strategists, pay)
         self.splits = _splits()
 
     def deals(self, task: Scene) -> Sequence[str]:
