@@ -81,8 +81,8 @@ class Frame:
         self.action_size = int(np.prod(self._shape))
         low, high = (bound.reshape(-1).astype(np.float32) for bound in (action_space.low, action_space.high))
         self._bounded = np.isfinite(low) & np.isfinite(high)
-        self._centre = np.where(self._bounded, (low + high) / 2, 0).astype(np.float32)
-        self._half = np.where(self._bounded, (high - low) / 2, 1).astype(np.float32)
+        low, high = np.where(self._bounded, low, -1), np.where(self._bounded, high, 1)
+        self._centre, self._half = (low + high) / 2, (high - low) / 2
 
     def flat(self, observation: Any, rows: int | None = None) -> np.ndarray:
         """An observation as a fresh float32 [size], or a batch of ``rows`` as [rows, size]."""
@@ -143,7 +143,9 @@ class Vector:
         step = Step(after, own, terminated & valid, truncated & valid, valid)
         self.observations = after
         ended = step.ended
-        if ended.any():
+        if self._mode is AutoresetMode.NEXT_STEP:
+            self._starting = ended
+        elif ended.any():
             self._renew(step, ended, infos)
         if self._payers:
             step = replace(step, rewards=self._pay(before, taken, step, infos))
