@@ -112,6 +112,21 @@ class WarmStart:
 
 
 @dataclass(frozen=True)
+class SelfImitation:
+    """Behaviour cloning, now and then, on the run's own episodes that solved their task."""
+
+    every: int = 0
+    """Steps between passes, each over the episodes since the last one; 0: never."""
+    epochs: int = 1
+    """Times that a pass goes through them."""
+    batch_tokens: int = 8192
+    """Most tokens per optimiser step, but at least one episode."""
+    context_weight: float = 0.0
+    """Weight of predicting the observations too."""
+    optimizer: Optimizer = field(default_factory=Optimizer)
+
+
+@dataclass(frozen=True)
 class RolloutSettings:
     """How episodes are played."""
 
@@ -228,4 +243,5 @@ class Config:
     warm_start: WarmStart = field(default_factory=WarmStart)
     objective: Objective = field(default_factory=Objective)
     optimizer: Optimizer = field(default_factory=Optimizer)
+    self_imitation: SelfImitation = field(default_factory=SelfImitation)
     evaluation: Evaluation = field(default_factory=Evaluation)

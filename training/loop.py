@@ -18,8 +18,8 @@ from ..agents.packed import load_model
 from ..rewards import Reward, parse_reward
 from ..rewards.intrinsic import Learning, learning_in
 from ..trajectory import Group
-from ..trajectory_io import write_trajectories
-from . import checkpoint, recipe, warm_start
+from ..trajectory_io import read_trajectories, write_trajectories
+from . import checkpoint, recipe, self_imitation, warm_start
 from .advantages import ADVANTAGES, Advantage, Remembering, estimator
 from .config import Config
 from .credit import assign
@@ -53,6 +53,7 @@ def train(config: Config) -> None:
     """
     reward, advantage = parse_reward(config.reward), _advantage(config)
     _named(LOSSES, "objective.loss", config.objective.loss)
+    self_imitation.check(config)
     saved = checkpoint.start(config)
     step = _step_of(saved)
     setup = prepare(config, str(saved) if saved else None)
@@ -108,17 +109,30 @@ def _train(
                 values |= described if len(learners) == 1 else {f"{name}/{key}": described[key] for key in described}
                 memory.learn(groups)
             step += 1
+            if config.keep_trajectories and step % config.keep_trajectories == 0:
+                write_trajectories(_episodes_of(run, step), episodes)
+            if config.self_imitation.every and step % config.self_imitation.every == 0:
+                values["train/imitated"] = _imitate_self(config, setup, step)
             setup.publish(step)
             values |= driver.after(step, episodes)
             values |= {"time/rollout": rolled_out - began, "time/step": time.monotonic() - began}
-            if config.keep_trajectories and step % config.keep_trajectories == 0:
-                write_trajectories(run / TRAJECTORIES / f"step-{step:06d}.jsonl", episodes)
             if step % config.evaluation.every == 0 or step == config.steps:
                 values |= _evaluate(config, setup, driver, metrics, step)
             metrics.log(step, values)
             if step % config.checkpoint_every == 0 or step == config.steps or interrupted.is_set():
                 _save(config, setup, learners, memory, step)
         metrics.say(f"report: {write_report(run)}")
+
+
+def _episodes_of(run: Path, step: int) -> Path:
+    return run / TRAJECTORIES / f"step-{step:06d}.jsonl"
+
+
+def _imitate_self(config: Config, setup: Setup, step: int) -> float:
+    """Clone the solved episodes since the last time; how many they were."""
+    files = [_episodes_of(Path(config.run), past + 1) for past in range(step - config.self_imitation.every, step)]
+    episodes = (episode for file in files for episode in read_trajectories(file))
+    return self_imitation.imitate_solved(setup.model, episodes, config, step)
 
 
 def _regularised(config: Config) -> bool:

@@ -169,7 +169,7 @@ def test_a_trained_checkpoint_is_a_model(run: Path, tmp_path: Path) -> None:
 
 def test_a_killed_run_goes_on_to_the_very_same_weights(run: Path, tmp_path: Path, root: Path) -> None:
     reward = "--reward=success + 0.1*intrinsic(VisitCounts()) + 0.1*intrinsic(RandomNetwork(HashedWords(16)))"
-    settings = [*TINY, reward, "--steps=14", "--checkpoint-every=3", "--objective.kl=0.05"]
+    settings = [*TINY, reward, "--steps=14", "--checkpoint-every=3", "--objective.kl=0.05", "--self-imitation.every=4"]
     status, errors = finish(start(root, *settings, f"--run={tmp_path / 'whole'}"))
     assert (status, errors) == (0, "")
 
@@ -200,6 +200,7 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(run: Path, tmp_path: Path
     assert evaluations(run) == evaluations(whole)
     assert len(set(evaluations(run))) == len(evaluations(run))
     assert max(row.get("train/kl", 0) for row in rows(run)) > 0
+    assert [row["step"] for row in rows(run) if row.get("train/imitated")] == [4, 8, 12]
     assert same(weights(run / "reference"), weights(whole / "reference"))
 
 

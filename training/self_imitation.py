@@ -1,0 +1,55 @@
+"""Self-imitation: now and then a policy clones those of its own episodes that solved their task.
+
+Policy gradients move a policy by small steps; an episode that went well can be learned by much larger ones, as a
+demonstration is.  Past decisions that were better than expected are imitated in Oh et al. 2018 (arXiv:1806.05635);
+sampling, filtering by the outcome and cloning in turn is ReST (arXiv:2308.08998).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+from transformers import PreTrainedModel
+
+from ..trajectory import Trajectory
+from .config import Config
+from .evaluation import solved
+from .learner import Learner
+from .recipe import RecipeError
+from .rows import micro_batches, to_rows
+from .warm_start import imitate
+
+
+def check(config: Config) -> None:
+    """Raise RecipeError if the episodes that a policy is to imitate are not kept, or are those of several policies."""
+    if config.self_imitation.every and config.keep_trajectories != 1:
+        raise RecipeError("self_imitation reads the episodes of every step: set keep_trajectories = 1")
+    if config.self_imitation.every and config.self_play:
+        raise RecipeError("self_imitation is for one agent: set self_imitation.every = 0 in self-play")
+
+
+def imitate_solved(model: PreTrainedModel, episodes: Iterable[Trajectory], config: Config, step: int) -> float:
+    """Clone the episodes that solved their task, but for actions that the environment refused; how many they were.
+
+    The optimiser is new each time and its learning rate decays within the pass, as in a warm start, so that nothing of
+    it need be kept.
+    """
+    settings = config.self_imitation
+    good = [episode for episode in episodes if episode.status.scored and solved(episode)]
+    rows = [row for episode in good for row in to_rows(episode, _accepted(episode))]
+    generator = np.random.default_rng((config.seed, step, 1))
+    planned = [
+        batch
+        for _ in range(settings.epochs)
+        for batch in micro_batches([rows[index] for index in generator.permutation(len(rows))], settings.batch_tokens)
+    ]
+    learner = Learner(model, settings.optimizer, replace(config.objective, kl=0.0), len(planned))
+    imitate(learner, planned, settings.context_weight, lambda number, loss: None)
+    return float(len(good))
+
+
+def _accepted(episode: Trajectory) -> np.ndarray:
+    """1 for the turns whose action was valid, 0 for the others; [turns] float64."""
+    return np.array([float(turn.info.get("valid_action", True)) for turn in episode.turns])
