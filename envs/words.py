@@ -93,45 +93,16 @@ def as_text(env: gymnasium.Env) -> gymnasium.Env:
     return env if speaks and isinstance(env.action_space, AnyText | spaces.Text) else Words(env)
 
 
-class Words(gymnasium.Wrapper[str, str, Any, Any], RecordConstructorArgs):
-    """Puts an environment into words: it shows text and is answered by text.
+class Translation(gymnasium.Wrapper[Any, str, Any, Any], RecordConstructorArgs):
+    """A wrapper whose actions are another language than the wrapped environment's.
 
-    Discrete actions are called by ``names``, else by ``env.metadata["action_names"]``, else as in :data:`KNOWN`, else
-    by their numbers.  Capitals and surrounding white space do not matter.  Anything else is an invalid action: it
-    changes nothing in the wrapped environment, is paid 0, and is answered by ``info["feedback"]``, with
-    ``info["valid_action"]`` false.  It still takes one of ``max_episode_steps``.  Where every step costs something, as
-    in Taxi, that makes nonsense cheap: train with a reward on ``valid_action`` there.
-
-    Observations are said as in :data:`KNOWN`, otherwise numbers are written out and arrays of at most
-    :data:`LARGEST_BOX` numbers too.  If the environment was made with ``render_mode="ansi"`` its picture comes first,
-    with ``<red>...</red>`` for terminal colours, since they often carry what matters.  Every observation ends with the
-    actions.
-
-    The guide, oracle, snapshots and tasks of the wrapped environment stay available, in words, and a guide is made from
-    its documentation if it has none.  Abilities are looked up on ``env.unwrapped``, so that stops here.
-
-    >>> env = Words(gymnasium.make("FrozenLake-v1"))
-    >>> print(env.reset(seed=0)[0])
-    You are at row 0, column 0 of 4 rows and 4 columns.
-    Actions: left, down, right, up
-
-    Raises :class:`ValueError` for actions that are neither ``Discrete`` nor ``Text``, for observations that words
-    cannot carry, and for names that are not as many and as different as the actions.
+    Abilities are looked up on ``env.unwrapped``, so that stops here, and each one that the wrapped environment has is
+    declared again: its tasks as they are, the oracle and snapshots by :meth:`_oracle`, :meth:`_snapshot` and
+    :meth:`_restore`.
     """
 
-    def __init__(self, env: gymnasium.Env, names: Sequence[str] | None = None) -> None:
-        RecordConstructorArgs.__init__(self, names=names)
-        gymnasium.Wrapper.__init__(self, env)
-        inner = env.unwrapped
-        known = KNOWN.get(type(inner).__name__.removesuffix("Env"))
-        self.names = _action_names(env, names, known)
-        self._say = None if known is None else known.say
-        _check_sayable(env.observation_space)
-        self.observation_space = AnyText()
-        self.action_space = Phrases(self.names) if self.names else env.action_space
-        self.guide: str = inner.guide if isinstance(inner, Guided) else self._make_guide()
-        self._shown = ""
-        self._steps = 0
+    def _declare_abilities(self) -> None:
+        inner = self.env.unwrapped
         # As instance attributes, so that only abilities that the wrapped environment has are declared.
         if isinstance(inner, Solvable):
             self.oracle = self._oracle
@@ -159,6 +130,57 @@ class Words(gymnasium.Wrapper[str, str, Any, Any], RecordConstructorArgs):
     @property
     def _np_random(self) -> np.random.Generator | None:  # type: ignore[override]
         return self.env.unwrapped._np_random
+
+    def _oracle(self) -> str:
+        raise NotImplementedError
+
+    def _snapshot(self) -> Any:
+        raise NotImplementedError
+
+    def _restore(self, state: Any) -> None:
+        raise NotImplementedError
+
+
+class Words(Translation):
+    """Puts an environment into words: it shows text and is answered by text.
+
+    Discrete actions are called by ``names``, else by ``env.metadata["action_names"]``, else as in :data:`KNOWN`, else
+    by their numbers.  Capitals and surrounding white space do not matter.  Anything else is an invalid action: it
+    changes nothing in the wrapped environment, is paid 0, and is answered by ``info["feedback"]``, with
+    ``info["valid_action"]`` false.  It still takes one of ``max_episode_steps``.  Where every step costs something, as
+    in Taxi, that makes nonsense cheap: train with a reward on ``valid_action`` there.
+
+    Observations are said as in :data:`KNOWN`, otherwise numbers are written out and arrays of at most
+    :data:`LARGEST_BOX` numbers too.  If the environment was made with ``render_mode="ansi"`` its picture comes first,
+    with ``<red>...</red>`` for terminal colours, since they often carry what matters.  Every observation ends with the
+    actions.
+
+    The guide, oracle, snapshots and tasks of the wrapped environment stay available, in words, and a guide is made from
+    its documentation if it has none.
+
+    >>> env = Words(gymnasium.make("FrozenLake-v1"))
+    >>> print(env.reset(seed=0)[0])
+    You are at row 0, column 0 of 4 rows and 4 columns.
+    Actions: left, down, right, up
+
+    Raises :class:`ValueError` for actions that are neither ``Discrete`` nor ``Text``, for observations that words
+    cannot carry, and for names that are not as many and as different as the actions.
+    """
+
+    def __init__(self, env: gymnasium.Env, names: Sequence[str] | None = None) -> None:
+        RecordConstructorArgs.__init__(self, names=names)
+        gymnasium.Wrapper.__init__(self, env)
+        inner = env.unwrapped
+        known = KNOWN.get(type(inner).__name__.removesuffix("Env"))
+        self.names = _action_names(env, names, known)
+        self._say = None if known is None else known.say
+        _check_sayable(env.observation_space)
+        self.observation_space = AnyText()
+        self.action_space = Phrases(self.names) if self.names else env.action_space
+        self.guide: str = inner.guide if isinstance(inner, Guided) else self._make_guide()
+        self._shown = ""
+        self._steps = 0
+        self._declare_abilities()
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Reset the wrapped environment and say what it shows."""

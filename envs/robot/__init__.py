@@ -7,15 +7,21 @@ from typing import Any
 import gymnasium
 from gymnasium.vector import VectorEnv
 
-INTERFACES = ("control", "skills")
+INTERFACES = ("control", "skills", "tokens")
 
 
 def make(family: str, interface: str = "control", **kwargs: Any) -> gymnasium.Env:
-    """A robot task: by numbers (``"control"``) or by skills in words (``"skills"``).
+    """A robot task: by numbers (``"control"``), skills in words (``"skills"``) or action tokens (``"tokens"``).
 
-    Further arguments are those of :class:`~palestra.envs.robot.env.Robot` and
-    :class:`~palestra.envs.robot.skills.Skills`.  Raises :class:`ValueError` for an unknown interface.
+    Further arguments are those of :class:`~palestra.envs.robot.env.Robot` or
+    :class:`~palestra.envs.robot.skills.Skills`; with tokens also ``bins`` and ``chunk`` of
+    :class:`~palestra.envs.robot.tokens.ActionTokens`.  Raises :class:`ValueError` for an unknown interface.
     """
+    if interface == "tokens":
+        from .tokens import ActionTokens
+
+        form = {name: kwargs.pop(name) for name in ("bins", "chunk") if name in kwargs}
+        return ActionTokens(make(family, **kwargs), **form)
     if interface == "control":
         from .env import Robot
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterator
 
 import numpy as np
 
@@ -14,27 +13,14 @@ from .families.push import ARRIVED
 from .manipulation import Manipulation
 from .motions import CARRY, Hand, Wish, leave, pick, push
 from .scene import MARKER, OBJECT_HEIGHT, PAD
+from .skill import Refused, Skill
 
 ABOVE = 0.015
 """How near the hand comes to a vertical through what it moves to, in metres."""
 UNDER_HAND = 0.03
 """How far aside something may be that the hand comes down on."""
-PATIENCE = 120
-"""After how many control steps a skill gives up: 4.8 s."""
 BACK = 0.03
 """How much farther than needed a drawer is pulled, in metres."""
-
-
-class Refused(Exception):
-    """A skill cannot be done here; the message says why, and nothing has happened."""
-
-
-class Skill(NamedTuple):
-    """``start(*arguments)`` refuses or gives the wishes that do it; ``told`` says what came of it."""
-
-    usage: str
-    start: Callable[..., Iterator[Wish]]
-    told: Callable[..., str]
 
 
 class ArmSkills:
@@ -46,7 +32,7 @@ class ArmSkills:
 
     def __init__(self, core: Core, family: Manipulation) -> None:
         self._core, self._world, self._family = core, core.world, family
-        self.skills = {
+        self.skills: dict[str, Skill] = {
             "move_to": Skill("move_to(name)", self._move_to, self._told_move),
             "move": Skill("move(x, y)", self._move, self._told_move),
             "grasp": Skill("grasp()", self._grasp, self._told_grasp),
@@ -69,8 +55,8 @@ class ArmSkills:
             )
         )
 
-    def action(self, wish: Wish) -> np.ndarray:
-        """The action ``[A]`` of the core that follows a wish."""
+    def _act(self, wish: Wish) -> np.ndarray:
+        """The action ``[A]`` that follows a wish."""
         return arm.towards(self._world, 0, wish.position, wish.gap, self._core.control)
 
     # What there is.
@@ -130,7 +116,7 @@ class ArmSkills:
 
     # The skills.
 
-    def _go(self, goal: np.ndarray) -> Iterator[Wish]:
+    def _go(self, goal: np.ndarray) -> Iterator[np.ndarray]:
         gap = 0.0 if self.held() else 1.0
         while True:
             way = goal - self._hand().position
@@ -138,9 +124,9 @@ class ArmSkills:
                 return
             # Up first, so that nothing is swept off the table.
             low = self._hand().position[2] < CARRY - 0.03 and np.hypot(*way[:2]) > ABOVE and goal[2] >= CARRY
-            yield Wish(np.array([*self._hand().position[:2], CARRY]) if low else goal, gap)
+            yield self._act(Wish(np.array([*self._hand().position[:2], CARRY]) if low else goal, gap))
 
-    def _move_to(self, name: str) -> Iterator[Wish]:
+    def _move_to(self, name: str) -> Iterator[np.ndarray]:
         if self._known(name) == self.held():
             raise Refused(f"The hand holds the {name}.")
         self._refuse_on_handle()
@@ -150,7 +136,7 @@ class ArmSkills:
         here = self._at(name)
         return here.copy() if MARKER in self._family.places else np.array([*here[:2], CARRY])
 
-    def _move(self, x: str, y: str) -> Iterator[Wish]:
+    def _move(self, x: str, y: str) -> Iterator[np.ndarray]:
         try:
             point = np.array([float(x) / 100, float(y) / 100, CARRY])
         except ValueError:
@@ -168,7 +154,7 @@ class ArmSkills:
         under = self._under(self._hand().position, tuple(name for name in self._names() if name != self.held()))
         return "The hand has moved." if under is None else f"The hand is at the {under}."
 
-    def _grasp(self) -> Iterator[Wish]:
+    def _grasp(self) -> Iterator[np.ndarray]:
         if self.held():
             raise Refused(f"The hand already holds the {self.held()}.")
         name = self._under(self._hand().position, self._graspable())
@@ -176,39 +162,39 @@ class ArmSkills:
             raise Refused("There is nothing under the hand to grasp.")
         return self._take(name)
 
-    def _take(self, name: str) -> Iterator[Wish]:
+    def _take(self, name: str) -> Iterator[np.ndarray]:
         if isinstance(self._family, OpenDrawer):
             number = self._world.layout(0).places.index(name)
             while not self._family.grips(self._world, number)[0]:
-                yield open_drawer(self._family, self._world, 0, number)
+                yield self._act(open_drawer(self._family, self._world, 0, number))
             return
         while self.held() is None:
-            yield pick(self._hand(), self._at(name))
+            yield self._act(pick(self._hand(), self._at(name)))
         while self.held() is not None and self._hand().position[2] < CARRY - ABOVE:
-            yield Wish(np.array([*self._hand().position[:2], CARRY]), 0.0)
+            yield self._act(Wish(np.array([*self._hand().position[:2], CARRY]), 0.0))
 
     def _told_grasp(self) -> str:
         return f"The hand holds the {self.held()}." if self.held() else "The hand closed on nothing."
 
-    def _release(self) -> Iterator[Wish]:
+    def _release(self) -> Iterator[np.ndarray]:
         name = self.held()
         if name is None:
             raise Refused("The hand holds nothing.")
         return self._put_down(name)
 
-    def _put_down(self, name: str) -> Iterator[Wish]:
+    def _put_down(self, name: str) -> Iterator[np.ndarray]:
         if not isinstance(self._family, OpenDrawer):
             floor = self._surface(self._at(name), name) + OBJECT_HEIGHT / 2
             point = self._hand().position[:2].copy()
             while self.held() == name and (drop := float(self._at(name)[2]) - floor) > 0.004:
-                yield Wish(np.array([*point, self._hand().position[2] - drop]), 0.0)
+                yield self._act(Wish(np.array([*point, self._hand().position[2] - drop]), 0.0))
         while self._hand().opening < 0.072 or self._hand().position[2] < CARRY - ABOVE:
-            yield leave(self._hand())
+            yield self._act(leave(self._hand()))
 
     def _told_release(self) -> str:
         return "The hand is empty."
 
-    def _push(self, name: str, place: str) -> Iterator[Wish]:
+    def _push(self, name: str, place: str) -> Iterator[np.ndarray]:
         if self._known(name) not in self._world.layout(0).things:
             raise Refused(f"The {name} cannot be pushed.")
         if self._known(place) == name:
@@ -217,12 +203,12 @@ class ArmSkills:
             raise Refused(f"The hand holds the {self.held()}; release() it first.")
         return self._follow(name, place)
 
-    def _follow(self, name: str, place: str) -> Iterator[Wish]:
+    def _follow(self, name: str, place: str) -> Iterator[np.ndarray]:
         number = self._world.layout(0).things.index(name)
         while not self._has_come(name, place):
-            yield push(self._hand(), number, self._at(name), self._at(place))
+            yield self._act(push(self._hand(), number, self._at(name), self._at(place)))
         while self._hand().position[2] < CARRY - ABOVE:
-            yield leave(self._hand())
+            yield self._act(leave(self._hand()))
 
     def _has_come(self, name: str, place: str) -> bool:
         return bool(np.hypot(*(self._at(name) - self._at(place))[:2]) < 0.8 * ARRIVED)
@@ -230,17 +216,17 @@ class ArmSkills:
     def _told_push(self, name: str, place: str) -> str:
         return f"The {name} is {'at' if self._has_come(name, place) else 'not yet at'} the {place}."
 
-    def _pull(self) -> Iterator[Wish]:
+    def _pull(self) -> Iterator[np.ndarray]:
         name = self.held()
         if name is None:
             raise Refused("The hand holds no handle.")
         return self._draw_out(self._world.layout(0).places.index(name))
 
-    def _draw_out(self, number: int) -> Iterator[Wish]:
+    def _draw_out(self, number: int) -> Iterator[np.ndarray]:
         family = self._family
         assert isinstance(family, OpenDrawer)
         while family.grips(self._world, number)[0] and family.slide(self._world, number)[0] < OPENED + BACK:
-            yield open_drawer(family, self._world, 0, number)
+            yield self._act(open_drawer(family, self._world, 0, number))
 
     def _told_pull(self) -> str:
         return f"The hand has pulled the {self.held()}." if self.held() else "The hand slipped off the handle."

@@ -25,17 +25,15 @@ class Core:
 
     def __init__(self, family: str, control: Control | None, size: int = 1, threads: int = 0) -> None:
         self.family = find_family(family)
-        if control is None:
-            control = next(iter(self.family.controls))
-        if control not in self.family.controls:
+        self.control: Control = next(iter(self.family.controls)) if control is None else control
+        if self.control not in self.family.controls:
             ways = ", ".join(map(repr, self.family.controls))
             raise ValueError(f"control must be one of {ways}, not {control!r}")
-        self.control = control
         self.tasks = TaskTable(self.family.env_id, self.family.combinations)
         first: Task = self.tasks.choose({"task": 0}, np.random.default_rng(0))
         opening = self.family.layout(first)
         self.world = World(self.family.file, self.family.places, opening.shapes, size, threads)
-        self.action_space = spaces.Box(-1.0, 1.0, (self.family.controls[control],), np.float32)
+        self.action_space = spaces.Box(-1.0, 1.0, (self.family.controls[self.control],), np.float32)
         self._set(0, first)
         self.observation_space = spaces.Box(-np.inf, np.inf, (self.observe().shape[1],), np.float32)
         self.feeling_space = spaces.Box(-np.inf, np.inf, (self.feel().shape[1],), np.float32)

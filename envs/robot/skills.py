@@ -13,12 +13,16 @@ import numpy as np
 from gymnasium import spaces
 
 from ..spaces import AnyText
-from .arm_skills import PATIENCE, ArmSkills, Refused
+from .arm_skills import ArmSkills
+from .base_skills import BaseSkills
 from .camera import FRAME, Camera
 from .core import Core
 from .family import Assessment
 from .manipulation import Manipulation
+from .skill import Refused, SkillSet
 
+PATIENCE = 120
+"""After how many control steps a skill gives up: 4.8 s."""
 LONGEST = 200
 """Characters of an action that are read."""
 _CALL = re.compile(r"\s*([a-z_]+)\s*\(([^()]*)\)\s*")
@@ -95,12 +99,12 @@ class Skills(gymnasium.Env[Any, str]):
             raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
         try:
             name, arguments = self._read(action)
-            wishes = self._set.skills[name].start(*arguments)
+            actions = self._set.skills[name].start(*arguments)
         except Refused as refused:
             return self._observe(), 0.0, False, False, self._info(self.core.assess(), str(refused))
         reward, judged = 0.0, self.core.assess()
-        for _, wish in zip(range(PATIENCE), wishes, strict=False):
-            judged, _ = self.core.act(self._set.action(wish)[None])
+        for _, numbers in zip(range(PATIENCE), actions, strict=False):
+            judged, _ = self.core.act(numbers[None])
             reward += float(judged.success[0])
             if reward:
                 break
@@ -174,7 +178,6 @@ class Skills(gymnasium.Env[Any, str]):
         return info
 
 
-def skill_set(core: Core) -> ArmSkills:
+def skill_set(core: Core) -> SkillSet:
     """The skills of the body of a core's family."""
-    assert isinstance(core.family, Manipulation)
-    return ArmSkills(core, core.family)
+    return ArmSkills(core, core.family) if isinstance(core.family, Manipulation) else BaseSkills(core)
