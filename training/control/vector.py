@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import gymnasium
 import numpy as np
@@ -17,12 +17,15 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from ...envs.check.maker import find_spec
-from ...rewards import Reward, parse_reward
+from ...rewards import Reward, parse_reward, robot
 from ...rewards import env as environments_own
 from ...rewards.wrapper import RunningReward
 from ...trajectory import Turn
 from ..recipe import RecipeError
 from .config import ControlConfig
+
+BATCHED: tuple[Literal["sparse", "staged", "dense"], ...] = ("sparse", "staged", "dense")
+"""The rewards of :mod:`palestra.rewards.robot` that are also there for whole batches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +120,10 @@ class Vector:
         self._mode = AutoresetMode(envs.metadata.get("autoreset_mode", AutoresetMode.NEXT_STEP))
         self.num_envs = envs.num_envs
         self.frame = Frame(envs.single_observation_space, envs.single_action_space, name)
-        self._payers = [RunningReward(reward) for _ in range(self.num_envs)] if reward != environments_own else []
+        # What robots are paid for is known for whole batches; another reward reads one episode after the other.
+        self._kind = next((kind for kind in BATCHED if reward == getattr(robot, kind)), None)
+        own = reward == environments_own or self._kind is not None
+        self._payers = [] if own else [RunningReward(reward) for _ in range(self.num_envs)]
         self.training_step = 0
         """For rewards that are annealed."""
         self._finished: list[Ended] = []
@@ -130,6 +136,7 @@ class Vector:
         self._starting = np.zeros(self.num_envs, bool)
         self._sums = np.zeros((2, self.num_envs))
         self._lengths = np.zeros(self.num_envs, int)
+        self._batched = robot.Batched(self._kind, self.num_envs) if self._kind else None
         for payer in self._payers:
             payer.start(self._name)
 
@@ -147,7 +154,9 @@ class Vector:
             self._starting = ended
         elif ended.any():
             self._renew(step, ended, infos)
-        if self._payers:
+        if self._batched:
+            step = replace(step, rewards=self._batched(infos, valid))
+        elif self._payers:
             step = replace(step, rewards=self._pay(before, taken, step, infos))
         self._sums += step.rewards, own
         self._lengths += valid
