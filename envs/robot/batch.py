@@ -95,8 +95,8 @@ class BatchVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             raise ResetNeeded("call reset() first")
         reopened = self._over.copy()
         if reopened.any() and self.autoreset_mode is AutoresetMode.DISABLED:
-            over = np.flatnonzero(reopened).tolist()
-            raise ResetNeeded(f"the episodes of {over} are over; reset them with options['reset_mask']")
+            where = np.flatnonzero(reopened).tolist()
+            raise ResetNeeded(f"the episodes of {where} are over; reset them with options['reset_mask']")
         rewards, terminated, facts = self._act(actions, ~reopened)
         self._steps += 1
         rewards, terminated = np.where(reopened, 0.0, rewards), terminated & ~reopened

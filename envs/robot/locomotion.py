@@ -61,8 +61,9 @@ class LocomotionVector(BatchVector):
             raise ValueError(f"env_id must be one of {', '.join(map(repr, BODIES))}, not {env_id!r}")
         mujoco = import_mujoco()
         self._body = BODIES[env_id]
-        self._env: Any = gymnasium.make(env_id, disable_env_checker=True).unwrapped
-        model = self._model = self._env.model
+        env: Any = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+        self._env, self._model = env, env.model
+        model = env.model
         self.single_action_space = self._env.action_space
         self.single_observation_space = self._env.observation_space
         self.action_space = batch_space(self.single_action_space, num_envs)
