@@ -28,7 +28,7 @@ train: setup  ## train the small default agent on WebShop-v0
 	$(BIN)/python train.py $(ARGS)
 
 test: lint  ## lint, build the wheel, and test what it installs
-	$(ON_WHEEL) $(BIN)/pytest $(ARGS)
+	$(ON_WHEEL) $(BIN)/pytest --numprocesses auto --maxprocesses 4 --dist worksteal $(ARGS)
 
 test-slow: wheel  ## run only the tests that take minutes
 	$(ON_WHEEL) $(BIN)/pytest -m slow $(ARGS)
@@ -90,6 +90,8 @@ $(VENV)/install.stamp: $(VENV)/torch.stamp pyproject.toml
 	$(call system_package,iverilog,command -v iverilog)
 	$(call system_package,git,command -v git)
 	$(call system_package,make,command -v make)
+	$(call system_package,libegl1,ls /usr/lib/*/libEGL.so.1)
+	$(call system_package,libgl1-mesa-dri,ls /usr/lib/*/dri/swrast_dri.so || ls /usr/lib/*/libEGL_nvidia.so.0)
 	$(call system_package,libfaketime,ls /usr/lib/*/faketime/libfaketime.so.1)
 	$(call system_package,docker.io,PATH="$$PATH:/usr/sbin" command -v dockerd)
 	$(BIN)/pip install --quiet --constraint $(VENV)/constraints.txt --editable '.[train,dev]'
