@@ -23,7 +23,7 @@ FOR_EVER = 1 / (1 - GAMMA)
 def by_definition(
     rewards: Any, values: Any, next_values: Any, terminated: Any, ended: Any, gamma: float, decay: float
 ) -> np.ndarray:
-    """sum over l of (gamma decay)^l delta_{t+l}, as far as the episode goes."""
+    """Sum over l of (gamma decay)^l delta_{t+l}, as far as the episode goes."""
     result = np.zeros(rewards.shape)
     steps, columns = rewards.shape
     for column in range(columns):

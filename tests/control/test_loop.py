@@ -23,13 +23,14 @@ from palestra.training.control.config import (
     ControlConfig,
     Demonstrations,
     Evaluation,
+    LearnedReward,
     Offline,
     PPOConfig,
     SACConfig,
 )
 from palestra.training.metrics import Metrics, read
 
-from . import envs  # noqa: F401 - registers them
+from . import envs
 
 POINT = "ControlPoint-v0"
 BRIEF = Evaluation(episodes=3, every=128, baselines=False)
@@ -73,7 +74,17 @@ class Lost(Exception):
     """The power is gone."""
 
 
-@pytest.mark.parametrize("config", [SMALL_PPO, SMALL_SAC], ids=["ppo", "sac"])
+BROKEN_OFF = {
+    "ppo": SMALL_PPO,
+    "sac": SMALL_SAC,
+    "adversarial": replace(
+        SMALL_PPO, demonstrations=Demonstrations(2), learned_reward=LearnedReward("adversarial", updates=2)
+    ),
+    "preferences": replace(SMALL_PPO, learned_reward=LearnedReward("preferences", labels=5, segment=4, updates=2)),
+}
+
+
+@pytest.mark.parametrize("config", BROKEN_OFF.values(), ids=BROKEN_OFF)
 def test_a_run_that_breaks_off_goes_on_bit_by_bit(
     config: ControlConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,3 +201,24 @@ def test_cloning_alone_does_as_the_oracle_does(tmp_path: Path) -> None:
     )
     loop.train(replace(config, run=str(tmp_path)))
     assert last_evaluation(tmp_path)["score"] > best(tmp_path) - 0.2
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["adversarial", "preferences"])
+def test_a_learned_reward_takes_the_place_of_the_tasks(kind: Any, tmp_path: Path) -> None:
+    """From demonstrations, or from comparisons alone, to near the best return of a reward that is never paid."""
+    config = PPOConfig(
+        POINT,
+        steps=48_000,
+        num_envs=16,
+        horizon=40,
+        minibatches=4,
+        epochs=8,
+        gamma=0.9,
+        learning_rate=2e-3,
+        hidden=32,
+        demonstrations=Demonstrations(20 if kind == "adversarial" else 0),
+        learned_reward=LearnedReward(kind, labels=20, segment=5, learning_rate=1e-3),
+    )
+    loop.train(replace(config, evaluation=MEASURED, run=str(tmp_path)))
+    assert last_evaluation(tmp_path)["score"] > best(tmp_path) - 1.0

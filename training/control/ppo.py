@@ -13,34 +13,11 @@ from . import gae
 from .buffer import Transitions
 from .config import PPOConfig
 from .demonstrations import clone
+from .learned_reward import LEARNED, Learned
 from .networks import GaussianPolicy, perceptron
 from .normalise import Normaliser, ReturnScale
+from .rollout import Rollout
 from .vector import Vector
-
-
-@dataclass
-class Rollout:
-    """``horizon`` steps of every environment, in arrays [horizon, envs, ...]; observations are raw.
-
-    ``actions`` are the policy's own, before any clipping; ``valid`` is false where an environment took none.
-    """
-
-    observations: np.ndarray
-    next_observations: np.ndarray
-    actions: np.ndarray
-    rewards: np.ndarray
-    terminated: np.ndarray
-    ended: np.ndarray
-    valid: np.ndarray
-
-    @classmethod
-    def empty(cls, horizon: int, envs: int, observation_size: int, action_size: int) -> Rollout:
-        """Room for one."""
-        each = (horizon, envs)
-        seen = (*each, observation_size)
-        before, after, actions = (np.empty(shape, np.float32) for shape in (seen, seen, (*each, action_size)))
-        terminated, ended, valid = (np.empty(each, bool) for _ in range(3))
-        return cls(before, after, actions, np.empty(each), terminated, ended, valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +54,11 @@ class PPO:
         self._optimizer = torch.optim.Adam(self._parameters, lr=config.learning_rate, eps=1e-5, fused=True)
         self.normaliser = Normaliser(frame.observation_size, config.normalise_observations)
         self._scale = ReturnScale(vector.num_envs, config.gamma, config.normalise_returns)
+        kind = config.learned_reward.kind
+        self._learned: Learned | None = None
+        if kind != "none":
+            inputs = frame.observation_size + frame.action_size
+            self._learned = LEARNED[kind](inputs, config.learned_reward, self.normaliser, config.seed)
         self._rollout = Rollout.empty(config.horizon, vector.num_envs, frame.observation_size, frame.action_size)
 
     def begin(self, seed: int) -> None:
@@ -87,6 +69,8 @@ class PPO:
     def learn_from(self, shown: Transitions, meant: np.ndarray, generator: torch.Generator) -> dict[str, float]:
         """Clone the demonstrations, as far as the config says; what was measured."""
         self.normaliser.update(shown.observations)
+        if self._learned is not None:
+            self._learned.learn_from(shown)
         if not self.config.cloning.updates:
             return {}
         seen = self.normaliser(shown.observations)
@@ -100,27 +84,35 @@ class PPO:
     def iterate(self, generator: torch.Generator, done: float) -> dict[str, float]:
         """Take ``horizon`` steps and learn from them; ``done`` is the share of the run before.  What was measured."""
         rollout = self._collect(generator)
-        rewards = self._scale(rollout.rewards, rollout.ended)
+        rewards, measured = rollout.rewards, {}
+        if self._learned is not None:
+            measured = self._learned.learn(rollout, generator)
+            rewards = self._learned.pay(rollout) * rollout.valid
+        rewards = self._scale(rewards, rollout.ended)
         self._optimizer.param_groups[0]["lr"] = self.config.learning_rate * (1 - done * (1 - self.config.final))
-        measured = self._learn(self._batch(rollout, rewards), generator)
+        measured |= self._learn(self._batch(rollout, rewards), generator)
         self.normaliser.update(rollout.observations[rollout.valid])
         return measured
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""
-        return {
+        state = {
             "policy": self.policy.state_dict(),
             "value": self.value.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "normaliser": self.normaliser.state(),
             "scale": self._scale.state(),
         }
+        return state | ({"learned": self._learned.state()} if self._learned is not None else {})
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what :meth:`state` gave; :meth:`begin` comes after."""
-        for name in ("policy", "value", "normaliser", "scale"):
-            part = getattr(self, f"_{name}", None) or getattr(self, name)
-            (part.load_state_dict if isinstance(part, nn.Module) else part.restore)(state[name])
+        self.policy.load_state_dict(state["policy"])
+        self.value.load_state_dict(state["value"])
+        self.normaliser.restore(state["normaliser"])
+        self._scale.restore(state["scale"])
+        if self._learned is not None:
+            self._learned.restore(state["learned"])
         self._optimizer.load_state_dict(state["optimizer"])
 
     def _collect(self, generator: torch.Generator) -> Rollout:
