@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import pickle
+import threading
 from functools import lru_cache
 from typing import Any
 
@@ -129,7 +130,12 @@ def solution(game: Game[Any], role: str) -> Strategy:
     The solution is an :func:`equilibrium`, or the :func:`team_optimum` where all interests are the same.  Raises
     :class:`ValueError` where neither can be computed.
     """
-    return _solved(type(game), pickle.dumps(vars(game)))[role]
+    # Many environments ask at once, each in a thread of its own; one works while the others wait.
+    with _SOLVING:
+        return _solved(type(game), pickle.dumps(vars(game)))[role]
+
+
+_SOLVING = threading.Lock()
 
 
 @lru_cache(maxsize=32)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -154,3 +156,19 @@ def test_what_cannot_be_solved_says_why() -> None:
         solve.team_optimum(solve.Tree(KuhnPoker()))
     with pytest.raises(ValueError, match="not the probabilities"):
         solve.exploitability(written("KuhnPoker"), lambda seen, actions: [0.5] * 3)
+
+
+def test_a_solution_is_worked_out_once_whoever_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    solved: list[str] = []
+
+    def slowly(written: Any) -> dict[str, solve.Strategy]:
+        solved.append(written.game.name)
+        time.sleep(0.05)
+        return dict.fromkeys(written.game.roles, solve.uniform)
+
+    monkeypatch.setattr(solve, "equilibrium", slowly)
+    solve._solved.cache_clear()
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda role: solve.solution(make_game("MatchingPennies-v0"), role), ["matcher"] * 8))
+    solve._solved.cache_clear()
+    assert solved == ["MatchingPennies"]
