@@ -32,6 +32,8 @@ SHORT_TRAINING = [
     "--device=cpu",
 ]
 """What is added to ``python train.py ...``, so that it ends in seconds."""
+SHORT_CONTROL = ["--steps=64", "--num-envs=2", "--horizon=32", "--evaluation.episodes=2"]
+"""The same for continuous control."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,8 @@ def shortened(arguments: list[str], folder: Path) -> list[str]:
         save_small_model(model, ["WebShop Instruction Search click buy now price"], vocab_size=300, hidden=32, layers=1)
         place = arguments.index("--model") + 1
         arguments = [*arguments[:place], str(model), *arguments[place + 1 :]]
+    if "--algorithm" in arguments:
+        return [*arguments, *SHORT_CONTROL]
     if "--env" not in arguments:
         arguments = [*arguments, "--warm-start.demonstrations=16"]
     return [*arguments, *SHORT_TRAINING]
