@@ -34,7 +34,8 @@ def test_parts_tell_how_far_an_episode_is() -> None:
 
 
 def test_what_an_environment_does_not_say_is_an_error() -> None:
-    trajectory = Trajectory(env_id="x", task=0, seed=0, turns=[Turn(observation="", action="")], status=Status.TERMINATED)
+    turns = [Turn(observation="", action="")]
+    trajectory = Trajectory(env_id="x", task=0, seed=0, turns=turns, status=Status.TERMINATED)
     with pytest.raises(RewardError, match="stage"):
         staged(Group([trajectory]))
 
