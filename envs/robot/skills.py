@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import inspect
 import re
-from collections.abc import Mapping, Sequence
-from copy import deepcopy
 from typing import Any, Literal
 
-import gymnasium
 import numpy as np
 from gymnasium import spaces
 
 from ..spaces import AnyText
 from .arm_skills import ArmSkills
 from .base_skills import BaseSkills
-from .camera import FRAME, Camera
+from .camera import FRAME
 from .core import Core
-from .family import Assessment
+from .episode import Episode
 from .manipulation import Manipulation
 from .skill import Refused, SkillSet
 
@@ -28,7 +25,7 @@ LONGEST = 200
 _CALL = re.compile(r"\s*([a-z_]+)\s*\(([^()]*)\)\s*")
 
 
-class Skills(gymnasium.Env[Any, str]):
+class Skills(Episode):
     """A task of a family whose actions are skills such as ``move_to(red cube)``, ``grasp()`` and ``release()``.
 
     Each drives the robot for as long as it takes and says in words what came of it.  What is no skill, or cannot be
@@ -58,35 +55,14 @@ class Skills(gymnasium.Env[Any, str]):
     ) -> None:
         if observation not in ("text", "rgb"):
             raise ValueError(f"observation must be 'text' or 'rgb' with skills, not {observation!r}")
-        if render_mode not in (None, "rgb_array"):
-            raise ValueError(f"render_mode must be None or 'rgb_array', not {render_mode!r}")
-        self.render_mode = render_mode
-        self.core = Core(family, None)
+        super().__init__(Core(family, None), camera, size, render_mode)
         self._set = skill_set(self.core)
         self.guide = self._set.guide
-        self._camera = Camera(self.core.world, camera, size)
         self._sees = observation == "rgb"
         self.action_space = AnyText()
         self.observation_space: spaces.Space[Any] = AnyText()
         if self._sees:
             self.observation_space = spaces.Dict({"text": AnyText(), "image": spaces.Box(0, 255, (*size, 3), np.uint8)})
-        self._told = ""
-        self._over = False
-
-    def tasks(self, split: str) -> int:
-        """How many tasks a split has."""
-        return self.core.tasks.count(split)
-
-    def axes(self, split: str) -> Mapping[str, Sequence[Any]]:
-        """What tasks are numbered along: the combination of words, and the variation of the layout."""
-        return self.core.tasks.axes(split)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
-        """Open a task, as :meth:`Robot.reset <palestra.envs.robot.env.Robot.reset>` does."""
-        super().reset(seed=seed)
-        self.core.open(0, options, self.np_random)
-        self._told, self._over = "", False
-        return self._observe(), self._info(self.core.assess())
 
     def step(self, action: str) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Do a skill.
@@ -94,14 +70,12 @@ class Skills(gymnasium.Env[Any, str]):
         Raises:
             gymnasium.error.ResetNeeded: before the first reset, and after the end of an episode.
         """
-        self.core.world.layout(0)
-        if self._over:
-            raise gymnasium.error.ResetNeeded("the episode is over; call reset()")
+        self._need_open()
         try:
             name, arguments = self._read(action)
             actions = self._set.skills[name].start(*arguments)
         except Refused as refused:
-            return self._observe(), 0.0, False, False, self._info(self.core.assess(), str(refused))
+            return self._refuse(str(refused))
         reward, judged = 0.0, self.core.assess()
         for _, numbers in zip(range(PATIENCE), actions, strict=False):
             judged, _ = self.core.act(numbers[None])
@@ -116,34 +90,6 @@ class Skills(gymnasium.Env[Any, str]):
         """The skill of the family's script, from wherever the episode is."""
         self.core.world.layout(0)
         return self._set.next()
-
-    def snapshot(self) -> dict[str, Any]:
-        """The episode as plain values; :meth:`restore` brings it back to the bit."""
-        return {
-            "layout": self.core.world.layout(0),
-            "world": self.core.world.snapshot(0),
-            "told": self._told,
-            "over": self._over,
-            "np_random": deepcopy(self.np_random.bit_generator.state),
-        }
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Go back to a snapshot, of this or another instance that was made with the same arguments."""
-        self.core.world.restore(0, state["layout"], state["world"])
-        self._told, self._over = state["told"], state["over"]
-        self.np_random.bit_generator.state = deepcopy(state["np_random"])
-
-    def render(self) -> Any:
-        """An image of the camera, ``[H, W, 3]`` bytes."""
-        self.core.world.layout(0)
-        if self.render_mode is None:
-            raise ValueError("make the environment with render_mode='rgb_array' to render it")
-        return self._camera.image(0)
-
-    def close(self) -> None:
-        """Free what draws and what computes."""
-        self._camera.close()
-        self.core.world.close()
 
     def _read(self, action: Any) -> tuple[str, list[str]]:
         """The name of a skill and its arguments; raises :class:`Refused` for what is none."""
@@ -168,14 +114,6 @@ class Skills(gymnasium.Env[Any, str]):
         if self._sees:
             return {"text": "\n".join(lines), "image": self._camera.image(0)}
         return "\n".join([*lines, *self._set.describe()])
-
-    def _info(self, judged: Assessment, feedback: str | None = None) -> dict[str, Any]:
-        facts = self.core.facts(judged, np.array([feedback is None]))
-        info: dict[str, Any] = {name: values[0].item() for name, values in facts.items()}
-        info["instruction"] = self.core.world.instruction(0)
-        if feedback is not None:
-            info["feedback"] = feedback
-        return info
 
 
 def skill_set(core: Core) -> SkillSet:
