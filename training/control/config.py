@@ -164,6 +164,8 @@ class SACConfig(ControlConfig):
     lets the values find out what that policy is worth before they change it (WSRL, arXiv:2412.07762)."""
     updates_per_step: float = 1.0
     """Gradient steps per environment step."""
+    temperature: float = 1.0
+    """Weight of the entropy at the start, which then follows by itself; rewards that are sparse want it small."""
     tau: float = 0.005
     """Share by which the slow critics move towards the others after each gradient step."""
     critics: int = 2

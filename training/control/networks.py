@@ -13,6 +13,8 @@ from torch.nn import functional
 LOG_SQRT_2PI = 0.5 * math.log(2 * math.pi)
 LOG_STD_RANGE = (-5.0, 2.0)
 """Of a squashed Gaussian."""
+CLONED_LOG_STD = math.log(0.3)
+"""Of one that was told what to do, which leaves it something to find out."""
 
 
 def perceptron(sizes: Sequence[int], gain: float, generator: torch.Generator) -> nn.Sequential:
@@ -94,8 +96,12 @@ class SquashedGaussian(nn.Module):
         return normal - log_slope(unsquashed).sum(-1)
 
     def imitation_loss(self, observations: Tensor, actions: Tensor) -> Tensor:
-        """Mean negative log-density: the deviation is cloned too."""
-        return -self.logprobs(observations, actions).mean()
+        """Mean squared error of the most likely actions, and of log_std from a modest one.
+
+        Likelihood would do badly here: where an oracle goes to the bounds, a very wide u makes both bounds likely.
+        """
+        mean, log_std = self.distribution(observations)
+        return (torch.tanh(mean) - actions).square().mean() + (log_std - CLONED_LOG_STD).square().mean()
 
 
 class ResidualPolicy(nn.Module):

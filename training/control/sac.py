@@ -37,7 +37,7 @@ class SAC:
         )
         self.critics = Critics(config.critics, sum(sizes), config.hidden, config.layer_norm, generator)
         self.targets = copy.deepcopy(self.critics).requires_grad_(False)
-        self.log_temperature = nn.Parameter(torch.zeros(()))
+        self.log_temperature = nn.Parameter(torch.tensor(math.log(config.temperature)))
         self._learned = [parameter for parameter in self.policy.parameters() if parameter.requires_grad]
         self._policy_optimizer = self._adam(self._learned)
         self._critic_optimizer = self._adam(self.critics.parameters())
