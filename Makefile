@@ -61,7 +61,7 @@ setup: $(VENV)/install.stamp  ## install everything into .venv
 
 # $(call system_package,PACKAGE,COMMAND): install the Debian package unless the command succeeds.
 define system_package
-@$(2) >/dev/null 2>&1 || { \
+@{ $(2); } >/dev/null 2>&1 || { \
   as_root=; [ "$$(id -u)" = 0 ] || as_root=sudo; \
   { command -v apt-get && { [ -z "$$as_root" ] || command -v sudo; }; } >/dev/null || { \
     echo "Palestra needs the system package $(1) (or what your system calls it); please install it." >&2; exit 1; }; \
