@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium
+import gymnasium_robotics
 import numpy as np
 import pytest
 
@@ -108,8 +109,7 @@ def test_what_are_no_tokens_changes_nothing(action: Any) -> None:
 
 @pytest.mark.parametrize("env_id", ["HalfCheetah-v5", "FetchReach-v4"])
 def test_other_mujoco_environments_take_tokens(env_id: str) -> None:
-    robotics = pytest.importorskip("gymnasium_robotics")
-    gymnasium.register_envs(robotics)
+    gymnasium.register_envs(gymnasium_robotics)
     env = ActionTokens(gymnasium.make(env_id))
     before, _ = env.reset(seed=0)
     after, *_, info = env.step(env.write(np.ones(env.codec.dimensions)))
