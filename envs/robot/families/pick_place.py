@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
-
 import numpy as np
 
 from ..family import Assessment, ladder
-from ..manipulation import ON_PLACE, PLACING, Manipulation, placing
+from ..manipulation import ON_PLACE, PLACING, placing
 from ..motions import Wish, place
-from ..scene import COLOURS, PAD, SHAPES
-from ..tasks import Task
-from ..world import Layout, World
-from .placing import CENTRE_ON_PAD, on_table, other, scatter, standing
+from ..scene import PAD
+from ..world import World
+from .object_to_place import ObjectToPlace
+from .placing import CENTRE_ON_PAD
 
 
-class PickPlace(Manipulation):
+class PickPlace(ObjectToPlace):
     """Two objects and two raised pads; the instruction names one of each.
 
     Solved when the object stands on the pad, its centre within 3 cm of the pad's, and the hand has let go.
     """
 
     env_id = "PickPlace-v0"
-    things = 2
+    kind = "pad"
     places = (PAD, PAD)
+    place_height = PAD.size[2]
     stages = PLACING
     lifts = True
 
-    @property
-    def combinations(self) -> Sequence[tuple[str, ...]]:
-        """The object's colour and shape, and the pad's colour."""
-        return list(itertools.product(COLOURS, SHAPES, COLOURS))
-
-    def layout(self, task: Task) -> Layout:
-        """All four apart; the other object and the other pad have other colours."""
-        rng = task.generator()
-        colour, shape, pad = task.combination
-        spots = scatter(rng, 4, 0.13)
-        things = (f"{colour} {shape}", f"{other(rng, COLOURS, colour)} {other(rng, SHAPES)}")
-        places = (f"{pad} pad", f"{other(rng, COLOURS, pad)} pad")
-        qpos = np.concatenate([self.rest(), standing(rng, spots[:2]).ravel()])
-        return Layout(self._instructions(things, places), things, places, qpos, on_table(spots[2:], PAD.size[2]))
-
-    def _instructions(self, things: tuple[str, ...], places: tuple[str, ...]) -> tuple[str, ...]:
+    def instructions(self, things: tuple[str, ...], places: tuple[str, ...]) -> tuple[str, ...]:
+        """One: the object, to the pad."""
         return (f"Put the {things[0]} on the {places[0]}.",)
 
     def goal(self, world: World) -> np.ndarray:

@@ -19,7 +19,8 @@ class Rearrange(PickPlace):
     env_id = "Rearrange-v0"
     endless = True
 
-    def _instructions(self, things: tuple[str, ...], places: tuple[str, ...]) -> tuple[str, ...]:
+    def instructions(self, things: tuple[str, ...], places: tuple[str, ...]) -> tuple[str, ...]:
+        """Two, in turn: the object, to the one pad and to the other."""
         return tuple(f"Put the {things[0]} on the {place}." for place in places)
 
     def goal(self, world: World) -> np.ndarray:
