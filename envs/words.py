@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -93,7 +94,7 @@ def as_text(env: gymnasium.Env) -> gymnasium.Env:
     return env if speaks and isinstance(env.action_space, AnyText | spaces.Text) else Words(env)
 
 
-class Translation(gymnasium.Wrapper[Any, str, Any, Any], RecordConstructorArgs):
+class Translation(gymnasium.Wrapper[Any, str, Any, Any], RecordConstructorArgs, ABC):
     """A wrapper whose actions are another language than the wrapped environment's.
 
     Abilities are looked up on ``env.unwrapped``, so that stops here, and each one that the wrapped environment has is
@@ -131,14 +132,17 @@ class Translation(gymnasium.Wrapper[Any, str, Any, Any], RecordConstructorArgs):
     def _np_random(self) -> np.random.Generator | None:  # type: ignore[override]
         return self.env.unwrapped._np_random
 
+    @abstractmethod
     def _oracle(self) -> str:
-        raise NotImplementedError
+        """The wrapped environment's advice, in this language."""
 
+    @abstractmethod
     def _snapshot(self) -> Any:
-        raise NotImplementedError
+        """The wrapped environment's snapshot, with what this wrapper remembers."""
 
+    @abstractmethod
     def _restore(self, state: Any) -> None:
-        raise NotImplementedError
+        """Go back to a :meth:`_snapshot`."""
 
 
 class Words(Translation):
