@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -76,24 +76,30 @@ def write_report(run: str | Path) -> Path:
 
 def draw(path: Path, rows: Sequence[Row], results: Results) -> None:
     """Draw the learning curves: success on held-out tasks, training reward, entropy and episode length over steps."""
+    curves = [
+        ("train/reward", "Reward per training episode", BLUE),
+        ("train/entropy", "Entropy per sampled token (nats)", ORANGE),
+        ("train/turns", "Turns per training episode", GREEN),
+    ]
+    draw_panels(path, lambda axis: _draw_success(axis, results), rows, curves)
+
+
+def draw_panels(
+    path: Path, draw_first: Callable[[Axes], None], rows: Sequence[Row], curves: Sequence[tuple[str, str, str]]
+) -> None:
+    """Draw a figure of four panels: the first by ``draw_first``, then metrics by their name, title and colour."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7.2), dpi=130, layout="constrained")
-    axes = figure.subplots(2, 2)
-    _draw_success(axes[0, 0], results)
-    draw_curve(axes[0, 1], rows, "train/reward", "Reward per training episode", BLUE)
-    draw_curve(axes[1, 0], rows, "train/entropy", "Entropy per sampled token (nats)", ORANGE)
-    draw_curve(axes[1, 1], rows, "train/turns", "Turns per training episode", GREEN)
-    style(axes)
-    figure.savefig(path)
-
-
-def style(axes: Any) -> None:
-    """How the learning curves look, whatever they show."""
-    for axis in axes.flat:
+    first, *others = figure.subplots(2, 2).flat
+    draw_first(first)
+    for axis, (name, title, colour) in zip(others, curves, strict=True):
+        draw_curve(axis, rows, name, title, colour)
+    for axis in (first, *others):
         axis.set_xlabel("step")
         axis.grid(alpha=0.25, linewidth=0.7)
         axis.spines[["top", "right"]].set_visible(False)
+    figure.savefig(path)
 
 
 def read_results(folder: Path, start_name: str) -> Results:

@@ -18,8 +18,8 @@ from .config import Config
 from .evaluation import solved
 from .learner import Learner
 from .recipe import RecipeError
-from .rows import micro_batches, to_rows
-from .warm_start import imitate
+from .rows import to_rows
+from .warm_start import imitate, shuffled
 
 
 def check(config: Config) -> None:
@@ -40,11 +40,7 @@ def imitate_solved(model: PreTrainedModel, episodes: Iterable[Trajectory], confi
     good = [episode for episode in episodes if episode.status.scored and solved(episode)]
     rows = [row for episode in good for row in to_rows(episode, _accepted(episode))]
     generator = np.random.default_rng((config.seed, step, 1))
-    planned = [
-        batch
-        for _ in range(settings.epochs)
-        for batch in micro_batches([rows[index] for index in generator.permutation(len(rows))], settings.batch_tokens)
-    ]
+    planned = shuffled(rows, settings.epochs, settings.batch_tokens, generator)
     learner = Learner(model, settings.optimizer, replace(config.objective, kl=0.0), len(planned))
     imitate(learner, planned, settings.context_weight, lambda number, loss: None)
     return float(len(good))

@@ -123,11 +123,19 @@ def batches(
         demonstration_row(excerpt(demonstration, settings.excerpt_tokens), renderer)
         for demonstration in (shown if settings.excerpt_epochs else [])
     ]
+    tokens = settings.batch_tokens
+    return [
+        *shuffled(excerpts, settings.excerpt_epochs, tokens, generator),
+        *shuffled(whole, settings.epochs, tokens, generator),
+    ]
+
+
+def shuffled(rows: Sequence[Row], epochs: int, tokens: int, generator: np.random.Generator) -> list[list[Row]]:
+    """Batches of at most ``tokens``, or of one row, that go ``epochs`` times through the rows, each in a new order."""
     return [
         batch
-        for rows, epochs in ((excerpts, settings.excerpt_epochs), (whole, settings.epochs))
         for _ in range(epochs)
-        for batch in micro_batches([rows[index] for index in generator.permutation(len(rows))], settings.batch_tokens)
+        for batch in micro_batches([rows[index] for index in generator.permutation(len(rows))], tokens)
     ]
 
 

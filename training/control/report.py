@@ -16,11 +16,10 @@ from ..report import (
     REPORT,
     Results,
     Row,
-    draw_curve,
+    draw_panels,
     read_results,
     say_empty,
     settings,
-    style,
 )
 from .config import ControlConfig
 
@@ -50,16 +49,12 @@ def write_report(run: str | Path) -> Path:
 
 def draw(path: Path, rows: Sequence[Row], results: Results) -> None:
     """Draw the learning curves over environment steps: evaluated and training return, entropy, the values' loss."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 7.2), dpi=130, layout="constrained")
-    axes = figure.subplots(2, 2)
-    _draw_score(axes[0, 0], results)
-    draw_curve(axes[0, 1], rows, "train/return", "Return per training episode", BLUE)
-    draw_curve(axes[1, 0], rows, "train/entropy", "Entropy of an action (nats)", ORANGE)
-    draw_curve(axes[1, 1], rows, "train/value_loss", "Loss of the values", GREEN)
-    style(axes)
-    figure.savefig(path)
+    curves = [
+        ("train/return", "Return per training episode", BLUE),
+        ("train/entropy", "Entropy of an action (nats)", ORANGE),
+        ("train/value_loss", "Loss of the values", GREEN),
+    ]
+    draw_panels(path, lambda axis: _draw_score(axis, results), rows, curves)
 
 
 def _draw_score(axis: Axes, results: Results) -> None:
