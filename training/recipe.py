@@ -242,11 +242,12 @@ def _defaults(arguments: Sequence[str] | None) -> Run:
 
 
 def _for_control(algorithm: str, env: str) -> ControlConfig:
-    """The first recipe of this algorithm in this environment that comes with the package, or the defaults."""
+    """The recipe in this environment that comes with the package and is named after the algorithm, or the defaults."""
     plain = _plain_run(algorithm)
-    for path in sorted((PACKAGE / "recipes").glob("*.toml")):
+    # Others of the algorithm's, such as reach-clone, are for those who name them.
+    for path in sorted((PACKAGE / "recipes").glob(f"*-{algorithm}.toml")):
         shipped = load(path)
-        if type(shipped) is type(plain) and shipped.env == env:
+        if isinstance(shipped, ControlConfig) and shipped.env == env:
             return shipped
     return plain
 

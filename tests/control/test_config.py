@@ -39,6 +39,13 @@ def test_every_shipped_recipe_can_be_followed_and_is_found_by_its_environment(pa
     assert found != dataclasses.replace(type(config)(), env=config.env, run="here")
 
 
+@pytest.mark.parametrize(("env", "algorithm"), [("Reach-v0", "ppo"), ("Reach-v0", "sac"), ("Push-v0", "ppo")])
+def test_an_environment_and_an_algorithm_find_the_recipe_of_their_names(env: str, algorithm: str) -> None:
+    named = recipe.load(recipe.find(f"{env.partition('-')[0].lower()}-{algorithm}"))
+    found = recipe.parse([f"--env={env}", f"--algorithm={algorithm}", "--run=here"])
+    assert found == dataclasses.replace(named, run="here")
+
+
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
