@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -51,3 +55,22 @@ def wheel() -> Path:
     if not WHEEL:
         pytest.skip("looks at the wheel that `make test` builds")
     return ROOT / WHEEL
+
+
+@pytest.fixture(scope="session")
+def kill_sandbox() -> Callable[[Any], None]:
+    """Kills the processes that hold a bubblewrap sandbox, and waits until all below them are dead, which takes the
+    kernel a moment: until then a program may still be answered.
+    """
+    from palestra.sandbox.inside.linux import descendants
+
+    def kill(sandbox: Any) -> None:
+        below = [pid for process in sandbox.processes for pid in descendants(process)]
+        for process in sandbox.processes:
+            os.kill(process, signal.SIGKILL)
+        deadline = time.monotonic() + 60
+        while any(Path(f"/proc/{pid}").exists() for pid in below):
+            assert time.monotonic() < deadline, "the sandbox's processes outlive it"
+            time.sleep(0.005)
+
+    return kill

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -212,11 +210,12 @@ def test_repositories_are_what_git_makes(tmp_path: Path) -> None:
     assert git("ls-tree", "-r", "--name-only", "main").split() == ["a.txt", "src.txt", "src/b.txt", "src/deep/c.txt"]
 
 
-def test_a_lost_sandbox_is_a_fault_and_the_next_episode_goes_on(env: Terminal) -> None:
+def test_a_lost_sandbox_is_a_fault_and_the_next_episode_goes_on(
+    env: Terminal, kill_sandbox: Callable[[Sandbox], None]
+) -> None:
     env.reset(seed=2)
     env.step("echo here")
-    for process in shared_sandbox("bubblewrap").processes:  # type: ignore[attr-defined]
-        os.kill(process, signal.SIGKILL)
+    kill_sandbox(shared_sandbox("bubblewrap"))
     with pytest.raises(EnvironmentFault):
         env.step("echo gone")
     env.reset(seed=2)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +15,7 @@ from hypothesis import strategies as st
 
 from palestra.rewards.programs import language
 from palestra.rewards.programs.evaluator import Evaluator, ProgramError
-from palestra.sandbox import RunStatus, SandboxFault, open_sandbox
+from palestra.sandbox import RunStatus, Sandbox, SandboxFault, open_sandbox
 from palestra.sandbox.bubblewrap import BubblewrapSandbox
 
 GOOD = '''
@@ -249,13 +248,14 @@ bytearray(1 << 30)
     assert result.status is RunStatus.MEMORY
 
 
-def test_what_is_lost_is_replaced_and_a_broken_sandbox_is_no_programs_fault() -> None:
+def test_what_is_lost_is_replaced_and_a_broken_sandbox_is_no_programs_fault(
+    kill_sandbox: Callable[[Sandbox], None],
+) -> None:
     evaluator = Evaluator()
     assert evaluator.run(body("return x"), [{"x": 1}]).values.tolist() == [1]
     sandbox = evaluator._sandbox
     assert isinstance(sandbox, BubblewrapSandbox)
-    for process in sandbox.processes:
-        os.kill(process, signal.SIGKILL)
+    kill_sandbox(sandbox)
     with pytest.raises(SandboxFault, match="the sandbox of reward programs broke"):
         evaluator.run(body("return x"), [{"x": 1}])
     assert evaluator.run(body("return 2 * x"), [{"x": 1}]).values.tolist() == [2]
