@@ -30,7 +30,7 @@ import gymnasium
 import numpy as np
 
 import palestra  # noqa: F401 - registers the environments
-from palestra.envs.robot.locomotion import BODIES, LocomotionVector
+from palestra.envs.robot.registry import LOCOMOTION
 
 OURS = ("Reach-v0", "PickPlace-v0")
 SIDES = ("palestra", "sync", "async", "envpool")
@@ -46,9 +46,8 @@ def make(side: str, env_id: str, envs: int, threads: int) -> Any:
         import envpool
 
         return envpool.make(env_id, env_type="gymnasium", num_envs=envs, num_threads=threads)
-    if env_id in BODIES:
-        return LocomotionVector(env_id, envs, threads=threads)
-    return gymnasium.make_vec(env_id, num_envs=envs, threads=threads)
+    name = f"palestra/{env_id}" if env_id in LOCOMOTION else env_id
+    return gymnasium.make_vec(name, num_envs=envs, threads=threads)
 
 
 def cpu_seconds() -> float:
@@ -105,7 +104,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of Palestra and of EnvPool")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2.0)
-    parser.add_argument("--only", choices=[*BODIES, *OURS])
+    parser.add_argument("--only", choices=[*LOCOMOTION, *OURS])
     options = parser.parse_args()
     packages = ("palestra", "gymnasium", "mujoco", "numpy", "envpool")
     found = {name: importlib.metadata.version(name) for name in packages if importlib.util.find_spec(name)}
@@ -113,7 +112,7 @@ def main() -> None:
     print(", ".join(f"{name} {version}" for name, version in found.items()))
     if "envpool" not in found:
         print("EnvPool is left out; install it with: pip install 'palestra[bench]'")
-    for env_id in [options.only] if options.only else [*BODIES, *OURS]:
+    for env_id in [options.only] if options.only else [*LOCOMOTION, *OURS]:
         compare(env_id, options.envs, options.threads, options.rounds, options.seconds)
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
 from typing import Any, NamedTuple
 
 import gymnasium
@@ -17,12 +19,16 @@ from .world import usable_threads
 
 
 class _Seen(NamedTuple):
-    """What is copied out of the simulator after a step: ``[N, nq]``, ``[N, nv]``, ``[N, 2]`` and ``[N, bodies, 6]``."""
+    """What is copied out of the simulators after a step; the last two where the body feels contact."""
 
     qpos: np.ndarray
+    """``[N, nq]``"""
     qvel: np.ndarray
-    torso: np.ndarray
-    forces: np.ndarray
+    """``[N, nv]``"""
+    torso: np.ndarray = np.zeros(0)
+    """``[N, 2]``"""
+    forces: np.ndarray = np.zeros(0)
+    """``[N, bodies, 6]``"""
 
 
 class _Body(NamedTuple):
@@ -33,8 +39,15 @@ class _Body(NamedTuple):
     judge: Callable[[Any, _Seen, _Seen, np.ndarray], tuple[np.ndarray, np.ndarray, Facts]]
 
 
+def make(env_id: str) -> gymnasium.Env[Any, Any]:
+    """One of Gymnasium's environments; ``make_vec`` on the same name gives :class:`LocomotionVector`."""
+    return gymnasium.make(env_id, disable_env_checker=True).unwrapped
+
+
 class LocomotionVector(BatchVector):
     """``num_envs`` episodes of ``"HalfCheetah-v5"`` or ``"Ant-v5"`` as Gymnasium has them with their defaults.
+
+    ``gym.make_vec("palestra/HalfCheetah-v5", num_envs=64)`` makes one.
 
     Each episode has a simulator of its own, and threads step them; observations and rewards are arrays.
 
@@ -61,7 +74,7 @@ class LocomotionVector(BatchVector):
             raise ValueError(f"env_id must be one of {', '.join(map(repr, BODIES))}, not {env_id!r}")
         mujoco = import_mujoco()
         self._body = BODIES[env_id]
-        env: Any = gymnasium.make(env_id, disable_env_checker=True).unwrapped
+        env: Any = make(env_id)
         self._env, self._model = env, env.model
         model = env.model
         self.single_action_space = self._env.action_space
@@ -70,16 +83,15 @@ class LocomotionVector(BatchVector):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self._data = [mujoco.MjData(model) for _ in range(num_envs)]
         # Views into the simulators, since making them anew at each step takes as long as a step of a small model.
-        self._views = [(data.ctrl, data.qpos, data.qvel, data.xpos[1, :2], data.cfrc_ext) for data in self._data]
-        self._seen = _Seen(
-            np.zeros((num_envs, model.nq)),
-            np.zeros((num_envs, model.nv)),
-            np.zeros((num_envs, 2)),
-            np.zeros((num_envs, model.nbody, 6)),
-        )
+        self._wanted = np.zeros((num_envs, model.nu))
+        self._controls = [(data.ctrl, wanted) for data, wanted in zip(self._data, self._wanted, strict=True)]
+        self._views = [[data.qpos for data in self._data], [data.qvel for data in self._data]]
+        if self._body.feels_contact:
+            self._views += [[data.xpos[1, :2] for data in self._data], [data.cfrc_ext for data in self._data]]
+        self._seen = self._look()
         count = min(num_envs, max(1, usable_threads() if threads is None else threads))
-        self._shares = np.array_split(np.arange(num_envs), count)
-        self._pool = ThreadPoolExecutor(count) if count > 1 else None
+        self._pool = ThreadPoolExecutor(count - 1) if count > 1 else None
+        self._helpers = count - 1
 
     def close_extras(self, **kwargs: Any) -> None:
         """Stop the threads."""
@@ -95,33 +107,34 @@ class LocomotionVector(BatchVector):
         data.qpos[:] = self._env.init_qpos + generator.uniform(low=-scale, high=scale, size=model.nq)
         data.qvel[:] = self._env.init_qvel + scale * generator.standard_normal(model.nv)
         mujoco.mj_forward(model, data)
-        self._look(row)
+        for seen, views in zip(self._seen, self._views, strict=False):
+            seen[row] = views[row]
 
-    def _look(self, row: int) -> None:
-        _, qpos, qvel, torso, forces = self._views[row]
-        seen = self._seen
-        seen.qpos[row], seen.qvel[row], seen.torso[row], seen.forces[row] = qpos, qvel, torso, forces
+    def _look(self) -> _Seen:
+        return _Seen(*(np.concatenate(views).reshape(self.num_envs, *views[0].shape) for views in self._views))
 
     def _act(self, actions: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray, Facts]:
-        before = _Seen(*(values.copy() for values in self._seen))
-        shares = [share[rows[share]].tolist() for share in self._shares]
-        if self._pool is None:
-            self._step(shares[0], actions)
-        else:
-            list(self._pool.map(self._step, shares, [actions] * len(shares)))
+        self._wanted[:] = actions
+        for control, wanted in self._controls:
+            control[:] = wanted
+        # All threads take from one iterator, so that none is done before the others.
+        left = iter(self._data if rows.all() else [self._data[row] for row in np.flatnonzero(rows)])
+        helpers = [self._pool.submit(self._step, left) for _ in range(self._helpers)] if self._pool else []
+        self._step(left)
+        for helper in helpers:
+            helper.result()
+        before, self._seen = self._seen, self._look()
         return self._body.judge(self._env, before, self._seen, actions)
 
-    def _step(self, rows: list[int], actions: np.ndarray) -> None:
-        mujoco, model, frame_skip, seen = import_mujoco(), self._model, self._env.frame_skip, self._seen
-        step, post_constraint = mujoco.mj_step, mujoco.mj_rnePostConstraint
-        for row in rows:
-            data, (control, qpos, qvel, torso, forces) = self._data[row], self._views[row]
-            control[:] = actions[row]
-            step(model, data, frame_skip)
-            if self._body.feels_contact:
-                post_constraint(model, data)
-                seen.torso[row], seen.forces[row] = torso, forces
-            seen.qpos[row], seen.qvel[row] = qpos, qvel
+    def _step(self, left: Iterator[Any]) -> None:
+        """Step simulators until none is left; the interpreter is held only in between."""
+        mujoco, model = import_mujoco(), self._model
+        if not self._body.feels_contact:
+            deque(map(mujoco.mj_step, repeat(model), left, repeat(self._env.frame_skip)), maxlen=0)
+            return
+        for data in left:
+            mujoco.mj_step(model, data, self._env.frame_skip)
+            mujoco.mj_rnePostConstraint(model, data)
 
     def _observe(self) -> np.ndarray:
         return self._body.observe(self._env, self._seen)

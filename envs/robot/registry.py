@@ -16,6 +16,9 @@ STEPS = {
 }
 """The step limit of each environment, in control steps of 40 ms."""
 
+LOCOMOTION = ("HalfCheetah-v5", "Ant-v5")
+"""Gymnasium's environments that are also here in batches, under the same name after ``palestra/``."""
+
 
 def register_robots() -> None:
     """Register every robot environment; MuJoCo is imported when one is made."""
@@ -27,4 +30,13 @@ def register_robots() -> None:
             max_episode_steps=limit,
             reward_threshold=0.95,
             kwargs={"family": env_id},
+        )
+    for env_id in LOCOMOTION:
+        gymnasium.register(
+            f"palestra/{env_id}",
+            entry_point="palestra.envs.robot.locomotion:make",
+            vector_entry_point="palestra.envs.robot.locomotion:LocomotionVector",
+            max_episode_steps=1000,
+            reward_threshold=gymnasium.spec(env_id).reward_threshold,
+            kwargs={"env_id": env_id},
         )

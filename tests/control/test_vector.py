@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from typing import Any
+
 import gymnasium
 import numpy as np
 import pytest
 from gymnasium import spaces
 from gymnasium.vector import AutoresetMode
 
+from palestra.envs.robot.locomotion import LocomotionVector
 from palestra.rewards import parse_reward
 from palestra.training.control.config import PPOConfig
 from palestra.training.control.vector import Frame, Vector, make_vector
@@ -61,6 +64,21 @@ def test_observations_in_parts_are_joined() -> None:
     assert frame.observation_size == 5
     assert frame.flat(batch, 2).tolist() == [[0, 1, 2, 3, 8], [4, 5, 6, 7, 9]]
     assert frame.flat({"a": batch["a"][1], "b": batch["b"][1]}).tolist() == [4, 5, 6, 7, 9]
+
+
+@pytest.mark.parametrize(
+    ("changes", "batched"),
+    [({}, True), ({"env_options": {"forward_reward_weight": 2.0}}, False), ({"reward": "2 * env"}, False)],
+)
+def test_gymnasiums_bodies_are_stepped_in_batches_where_they_are_as_they_come(
+    changes: dict[str, Any], batched: bool
+) -> None:
+    vector = make_vector(PPOConfig("HalfCheetah-v5", num_envs=2, **changes))
+    assert isinstance(vector._envs.unwrapped, LocomotionVector) is batched
+    vector.begin(3)
+    first = gymnasium.make("HalfCheetah-v5").reset(seed=4)[0]
+    assert np.array_equal(vector.observations[1], first.astype(np.float32))
+    vector.close()
 
 
 @pytest.mark.parametrize(

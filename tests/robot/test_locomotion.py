@@ -16,7 +16,7 @@ def test_it_is_gymnasiums_to_the_bit(env_id: str, mode: str) -> None:
     theirs = gymnasium.make_vec(
         env_id, num_envs=3, vectorization_mode="sync", vector_kwargs=kwargs, max_episode_steps=25
     )
-    ours = LocomotionVector(env_id, 3, 25, autoreset_mode=mode, threads=2)
+    ours = gymnasium.make_vec(f"palestra/{env_id}", num_envs=3, max_episode_steps=25, autoreset_mode=mode, threads=2)
     assert ours.single_observation_space == theirs.single_observation_space
     assert np.array_equal(ours.reset(seed=5)[0], theirs.reset(seed=5)[0])
     rng, ended = np.random.default_rng(0), 0

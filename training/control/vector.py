@@ -226,12 +226,17 @@ def _said(infos: Mapping[str, Any], name: str, index: int) -> bool:
 def make_vector(config: ControlConfig) -> Vector:
     """The environments of a run: in their own vector form if there is one, else one after another in this process.
 
+    Those of Gymnasium that are here in batches are stepped so, as long as they are as they come, and pay themselves.
+
     Raises:
         RecipeError: there is no such environment, its spaces are not those of continuous control, or the reward
             compares a group.
         RewardParseError: the reward cannot be read.
     """
     spec, reward = _spec(config.env), parse_reward(config.reward)
+    batched = f"palestra/{spec.id}"
+    if batched in gymnasium.registry and not config.env_options and reward == environments_own:
+        spec = gymnasium.registry[batched]
     if spec.vector_entry_point is not None:
         envs = gymnasium.make_vec(spec, config.num_envs, **config.env_options)
     else:
