@@ -96,6 +96,16 @@ def test_a_team_wins_at_levines_hats_as_often_as_is_known(height: int, best: flo
     assert solve.exploitability(hats, strategies) == pytest.approx(0)
 
 
+def test_a_crossed_team_at_levines_hats_wins_less_than_one_that_does_not_look() -> None:
+    hats = make_game("LevineHats-v0")
+    crossed, np_random = hats.scripted()["crossed"], np.random.default_rng(0)
+    won = 0.0
+    for state, chance in hats.chances(hats.start()):
+        named = {player: crossed(state, player, np_random) for player in hats.movers(state)}
+        won += chance * hats.returns(hats.play(state, named))[0]
+    assert won == pytest.approx(3 / 16)
+
+
 def test_matrix_games_have_the_known_equilibria() -> None:
     defect, cooperate = (lambda seen, actions: [0, 1]), (lambda seen, actions: [1, 0])
     for rounds in (1, 3):

@@ -6,7 +6,9 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from ..game import Game
+import numpy as np
+
+from ..game import Game, Mover
 
 NAMES = ("white", "black")
 
@@ -71,6 +73,15 @@ class LevineHats(Game[State]):
         """1 for both if both named a black hat."""
         won = bool(state.named) and all(stack[place - 1] for stack, place in zip(state.hats, state.named, strict=True))
         return (float(won), float(won))
+
+    def scripted(self) -> Mapping[str, Mover]:
+        """``crossed`` looks, but at cross purposes, so that a team of it wins less than one that does not look."""
+        return {"crossed": self._cross}
+
+    def _cross(self, state: State, player: int, np_random: np.random.Generator) -> str:
+        """The first player names the lowest place where the partner's hat is black, the second where it is white."""
+        seen, wanted = state.hats[1 - player], 1 - player
+        return str(1 + seen.index(wanted) if wanted in seen else self.height)
 
     def facts(self, state: State, player: int) -> str:
         """The other's hats."""
