@@ -95,7 +95,7 @@ class Alone:
         return {}
 
     def demonstrations(self) -> list[warm_start.Demonstration]:
-        """Episodes of the environment's oracle.
+        """Episodes of the environment's oracle; where a context is a turn, turn by turn.
 
         Raises:
             RecipeError: it has none.
@@ -103,10 +103,9 @@ class Alone:
         config, settings = self._config, self._config.warm_start
         if not isinstance(self._setup.env.unwrapped, Solvable):
             raise RecipeError(f"{config.env} has no oracle() to learn from: set warm_start.demonstrations to 0")
-        if config.rollout.context == "turn":
-            raise RecipeError("a warm start on an oracle's episodes needs rollout.context = 'episode'")
         jobs = self._setup.tasks.shown(settings.demonstrations)
-        return warm_start.demonstrate(self._setup.env, jobs, settings.disturbance)
+        shown = warm_start.demonstrate(self._setup.env, jobs, settings.disturbance)
+        return warm_start.turn_by_turn(shown) if config.rollout.context == "turn" else shown
 
     def baselines(self) -> Iterator[tuple[str, list[Trajectory]]]:
         """A random agent, and the oracle if there is one."""

@@ -134,9 +134,8 @@ class SelfPlay:
         jobs = [replace(job, players=players) for job in self._setup.tasks.shown(settings.demonstrations)]
         episodes = self._setup.rollout.collect(jobs, Sampling())
         episodes = [episode for episode in episodes if episode.turns and episode.role in taught]
-        if self._config.rollout.context == "turn":
-            episodes = [replace(episode, turns=[turn]) for episode in episodes for turn in episode.turns]
-        return [warm_start.Demonstration(episode, np.ones(len(episode.turns), bool)) for episode in episodes]
+        shown = [warm_start.Demonstration(episode, np.ones(len(episode.turns), bool)) for episode in episodes]
+        return warm_start.turn_by_turn(shown) if self._config.rollout.context == "turn" else shown
 
     def baselines(self) -> Iterator[tuple[str, list[Trajectory]]]:
         """The random player, and, where the game is solved, the optimal one."""

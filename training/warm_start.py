@@ -78,6 +78,19 @@ def demonstrate(env: gymnasium.Env[Any, Any], jobs: Sequence[Job], disturbance: 
     return shown
 
 
+def turn_by_turn(shown: Sequence[Demonstration]) -> list[Demonstration]:
+    """The oracle's turns, each by itself, for a policy that reads nothing but a turn's observation and its feedback."""
+    single: list[Demonstration] = []
+    for demonstration in shown:
+        feedback: Mapping[str, Any] = {}
+        for turn, own in zip(demonstration.episode.turns, demonstration.own, strict=True):
+            if own:
+                alone = replace(turn, observation=with_feedback(turn.observation, feedback))
+                single.append(Demonstration(replace(demonstration.episode, turns=[alone]), np.ones(1, bool)))
+            feedback = turn.info
+    return single
+
+
 def demonstration_row(demonstration: Demonstration, renderer: Renderer) -> Row:
     """A demonstration in the ids that a model would have seen and sampled.
 

@@ -6,6 +6,8 @@ lengths are in metres and all angles in radians; ``assets/arm.xml`` has the same
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 
 SHOULDER_HEIGHT = 0.3
@@ -16,14 +18,21 @@ LOWEST, HIGHEST = np.array([0.22, -0.34, 0.016]), np.array([0.62, 0.34, 0.4])
 
 
 def grip_position(joints: np.ndarray) -> np.ndarray:
-    """Where the point between the fingertips is: ``[N, 5]`` joint angles -> ``[N, 3]``."""
+    """Where the point between the fingertips is: ``[N, 5]`` joint angles -> ``[N, 3]``, read-only."""
+    return _grip_position(joints[:, :4].T.tobytes())
+
+
+@lru_cache(maxsize=8)  # a step asks for the same few positions some twenty times
+def _grip_position(joints: bytes) -> np.ndarray:
     # Contiguous, since NumPy rounds sines otherwise where the stride is another: batches must agree to the bit.
-    yaw, first, elbow, wrist = np.ascontiguousarray(joints[:, :4].T)
+    yaw, first, elbow, wrist = np.frombuffer(joints).reshape(4, -1)
     second = first + elbow
     third = second + wrist
     reach = UPPER * np.sin(first) + FORE * np.sin(second) + HAND * np.sin(third)
     height = SHOULDER_HEIGHT + UPPER * np.cos(first) + FORE * np.cos(second) + HAND * np.cos(third)
-    return np.stack([reach * np.cos(yaw), reach * np.sin(yaw), height], axis=1)
+    position = np.stack([reach * np.cos(yaw), reach * np.sin(yaw), height], axis=1)
+    position.setflags(write=False)
+    return position
 
 
 def joints_for(position: np.ndarray) -> np.ndarray:

@@ -19,8 +19,16 @@ from palestra.envs.spaces import AnyText
 from palestra.training.config import Objective, Optimizer, WarmStart
 from palestra.training.learner import Learner
 from palestra.training.rollout import Job, Rollout
-from palestra.training.rows import Row, to_row
-from palestra.training.warm_start import Demonstration, batches, demonstrate, demonstration_row, excerpt, imitate
+from palestra.training.rows import Row, to_row, to_rows
+from palestra.training.warm_start import (
+    Demonstration,
+    batches,
+    demonstrate,
+    demonstration_row,
+    excerpt,
+    imitate,
+    turn_by_turn,
+)
 
 from ..agents.models import small_model_path
 
@@ -118,6 +126,30 @@ def test_a_demonstrations_row_is_that_of_a_rollout_of_its_actions() -> None:
     for turn, other in zip(played.turns, rolled.turns, strict=True):
         assert np.array_equal(turn.context_ids, other.context_ids)
         assert np.array_equal(turn.action_ids, other.action_ids)
+
+
+def test_turns_by_themselves_are_the_rows_of_a_rollout_whose_context_is_a_turn() -> None:
+    renderer = Renderer(tokenizer())
+    env = Colours()
+    env.reset(seed=10)
+    right = [f"click[{name}]" for name in env.left]
+    actions = ["click[lamp]", *right]
+    played = play(env, ScriptedAgent(actions), seed=10, options={"task": 0, "split": "train"})
+    single = turn_by_turn([Demonstration(played, np.array([False, True, True]))])
+
+    policy = Speaker(
+        Prompter([renderer.reply(action) for action in actions]),
+        renderer,
+        TextParser(tokenizer(), renderer.stop_ids),
+    )
+    rollout = Rollout(Colours, {"policy": policy}, concurrency=1, context="turn")
+    (rolled,) = rollout.collect(jobs(1), Sampling())
+    rollout.close()
+    wanted = to_rows(rolled, np.ones(3))[1:]  # the first turn was not the oracle's own
+    rows = [demonstration_row(demonstration, renderer) for demonstration in single]
+    assert [row.ids.tolist() for row in rows] == [row.ids.tolist() for row in wanted]
+    assert [row.sampled.tolist() for row in rows] == [row.sampled.tolist() for row in wanted]
+    assert tokenizer().decode(rows[0].ids).count("there is no click[lamp] here.\npage 0") == 1
 
 
 def test_only_what_the_oracle_solves_is_shown() -> None:
