@@ -54,6 +54,11 @@ def clone(*namespaces: str) -> int:
     return _call("clone", ctypes.c_ulong(flags | signal.SIGCHLD), zero, zero, zero, zero)
 
 
+def unshare(namespace: str) -> None:
+    """Go over to a new namespace of a kind."""
+    _checked(_LIBC.unshare(NEW_NAMESPACES[namespace]), "unshare")
+
+
 def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
     """Mount a file system of a kind, or bind a folder."""
     result = _LIBC.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())

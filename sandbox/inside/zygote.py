@@ -21,6 +21,7 @@ from . import cgroup, linux, seccomp, wire
 from .cgroup import Cgroup
 from .jail import BYTES_OF_INODE, SPARE_PROCESSES, Jail
 from .server import Server
+from .supervisor import Supervisor
 
 _PROGRAM_USER = 1000
 _WORK, _TEMPORARY, _SHARED = "/work", "/tmp", "/dev/shm"
@@ -159,14 +160,15 @@ class Zygote:
                 if not waits:
                     client.sendall(wire.encode({"fault": str(error)}))
                 raise
-            served = client.fileno()
+            served, spare = client.fileno(), None
             if waits:
+                spare = Supervisor(jail)
                 message, descriptors, _, _ = socket.recv_fds(client, 1, 1)
                 if not message:
                     return
                 client.close()
                 served = descriptors[0]
-            server = Server(jail, temporary, served, served)
+            server = Server(jail, temporary, served, served, spare)
             server.serve()
             if not isolate:
                 server.close()
