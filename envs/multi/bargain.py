@@ -53,7 +53,7 @@ class BargainGame(Game[Bargain], Generic[Task]):
     lowest = 0.0
     players: tuple[str, str]
     """The two who bargain."""
-    patience: ClassVar[Mapping[str, float]] = {"fair": 0.4, "greedy": 0.8, "deceptive": 0.6}
+    patience: ClassVar[Mapping[str, float]] = {"fair": 0.4, "greedy": 0.8, "firm": 0.6, "deceptive": 0.6}
     """What the scripted players ask for in the end, as a share of the most that they can imagine."""
 
     def __init__(self, most_moves: int = 10, strategists: bool = False, pay: Pay = "own") -> None:
@@ -208,15 +208,17 @@ class BargainGame(Game[Bargain], Generic[Task]):
         }
 
     def scripted(self) -> Mapping[str, Mover]:
-        """``fair`` concedes evenly, ``greedy`` hardly, and ``deceptive`` pretends to give up what it never wanted."""
-        return {name: partial(self._concede, last, name == "deceptive") for name, last in self.patience.items()}
+        """``fair`` concedes evenly, ``greedy`` hardly; ``firm`` accepts less from move to move but always proposes what
+        is best for it, and ``deceptive`` says of the same that it gives something up.
+        """
+        return {name: partial(self._concede, name) for name in self.patience}
 
-    def _concede(self, last: float, words: bool, state: Bargain, player: int, np_random: np.random.Generator) -> str:
-        """Ask for less from move to move, down to ``last`` of the most that it can imagine; accept what is as good."""
+    def _concede(self, name: str, state: Bargain, player: int, np_random: np.random.Generator) -> str:
+        """Ask for less from move to move, down to a share of the most that it can imagine; accept what is as good."""
         if player >= 2:
             return "advise ask for less from move to move"
         worths = {deal: self.worth(state.task, deal, player) for deal in self.imagined(state.task, player)}
-        best = max(worths.values())
+        best, last = max(worths.values()), self.patience[name]
         left = (self.most_moves - state.moves - 1) // 2
         total = max((self.most_moves - 1) // 2, 1)
         asks = best * (last + (1 - last) * left / total)
@@ -224,12 +226,11 @@ class BargainGame(Game[Bargain], Generic[Task]):
         if offered >= asks - 1e-9:
             return ACCEPT
         enough = [deal for deal, worth in worths.items() if worth >= asks - 1e-9]
-        # An honest player proposes what is just good enough for it, so that more is left for the other; one that only
-        # says that it gives something up proposes what is best for it.
-        proposed = max(worths[deal] for deal in enough) if words else min(worths[deal] for deal in enough)
+        # Who concedes proposes what is just good enough for it, so that more is left for the other.
+        proposed = (max if name in ("firm", "deceptive") else min)(worths[deal] for deal in enough)
         choices = [deal for deal in enough if abs(worths[deal] - proposed) < 1e-9]
         deal = choices[int(np_random.integers(len(choices)))]
-        claim = ": this is less than I need, and I give up what matters most to me" if words else ""
+        claim = ": this is less than I need, and I give up what matters most to me" if name == "deceptive" else ""
         return f"{PROPOSE} {self.describe(state.task, deal, player)}{claim}"
 
     def advise(self, state: Bargain, player: int) -> str:

@@ -44,7 +44,7 @@ class PriceBargaining(BargainGame[Sale]):
         "may follow: propose 45: it is almost new. Or answer: accept, say <words>, leave."
     )
     lowest = -1.0
-    patience: ClassVar[Mapping[str, float]] = {"fair": 0.2, "greedy": 0.5, "deceptive": 0.35}
+    patience: ClassVar[Mapping[str, float]] = {"fair": 0.2, "greedy": 0.5, "firm": 0.35, "deceptive": 0.35}
 
     def __init__(self, most_moves: int = 10, strategists: bool = False, pay: Pay = "own") -> None:
         super().__init__(most_moves, strategists, pay)
