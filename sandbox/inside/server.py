@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -45,6 +46,9 @@ class Server:
                 header, blobs = wire.receive(lambda size: os.read(self._source, size))
                 answer, data = self._answer(header, blobs)
                 self._send(wire.encode(answer, *data))
+                if header["op"] == "run" and self._spare is None:
+                    with contextlib.suppress(OSError):  # for which the next run will say why
+                        self._spare = Supervisor(self._jail)
         except (wire.Closed, Abandoned, BrokenPipeError, ConnectionResetError):
             return
 
