@@ -40,7 +40,6 @@ class Jail:
     def prepare(self) -> None:
         """Do once, in this process, what its programs inherit."""
         os.umask(0o022)
-        os.environ.clear()
         os.environ.update(self.environment)
         self._most = self._resources()
         if self.confined:

@@ -41,7 +41,7 @@ class Ending:
 class Program:
     """Has ``supervisor`` follow an order, or a new one if there is none; see :func:`supervisor._follow`.
 
-    ``control``: further descriptors of the program's, from 3 on.
+    ``control``: further descriptors of the program's, from 3 on.  ``last``: no other will follow.
     """
 
     def __init__(
@@ -52,6 +52,7 @@ class Program:
         data: bytes = b"",
         control: Sequence[int] = (),
         cpu_s: float | None = None,
+        last: bool = False,
     ) -> None:
         self._jail = jail
         self._kills = jail.cgroup.killed() if jail.cgroup else 0
@@ -73,7 +74,7 @@ class Program:
         self.alive = True
         try:
             self._supervisor = supervisor or Supervisor(jail)
-            sink, rest = self._supervisor.order({**order, "cpu_s": cpu_s}, data, theirs)
+            sink, rest = self._supervisor.order({**order, "cpu_s": cpu_s}, data, theirs, last)
             self._rest = {sink: rest}
         except OSError as error:
             self._note(trouble(error))

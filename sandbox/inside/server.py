@@ -46,7 +46,7 @@ class Server:
                 header, blobs = wire.receive(lambda size: os.read(self._source, size))
                 answer, data = self._answer(header, blobs)
                 self._send(wire.encode(answer, *data))
-                if header["op"] == "run" and self._spare is None:
+                if header["op"] == "run" and self._spare is None and not header["last"]:
                     with contextlib.suppress(OSError):  # for which the next run will say why
                         self._spare = Supervisor(self._jail)
         except (wire.Closed, Abandoned, BrokenPipeError, ConnectionResetError):
@@ -105,7 +105,7 @@ class Server:
         if self._jail.cgroup is not None:
             self._jail.cgroup.forget_peak()
         order = {"op": "code"} if argv is None else {"op": "command", "argv": argv}
-        program = Program(self._jail, self._take(), order, code, cpu_s=limits["cpu_s"])
+        program = Program(self._jail, self._take(), order, code, cpu_s=limits["cpu_s"], last=header["last"])
         ending = self._attend(program, stdin, header["timeout"], limits["cpu_s"], limits["output_bytes"])
         return _result(program, ending, limits, began, program.cpu_s), [bytes(ending.stdout), bytes(ending.stderr)]
 
@@ -155,7 +155,7 @@ class _Interpreter:
     ) -> None:
         self._limits = jail.limits
         self._write, self._read = ours
-        self.program = Program(jail, supervisor, {"op": kind}, control=theirs)
+        self.program = Program(jail, supervisor, {"op": kind}, control=theirs, last=True)
         self.program.own(*ours)
         self.program.close(self.program.stdin)
         self.cpu_s = 0.0

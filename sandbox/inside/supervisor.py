@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import resource
+import select
 import signal
 import socket
 import struct
@@ -62,12 +63,17 @@ class Supervisor:
         os.set_blocking(self.status, False)
         self._orders.setblocking(False)
 
-    def order(self, request: dict[str, Any], data: bytes, descriptors: list[int]) -> tuple[int, bytes]:
-        """Have the program that waits do something; the rest of the order, and the descriptor to write it to."""
+    def order(self, request: dict[str, Any], data: bytes, descriptors: list[int], last: bool) -> tuple[int, bytes]:
+        """Have the program that waits do something; the rest of the order, and the descriptor to write it to.
+
+        After the ``last`` one no other program is begun, if it was sent whole.
+        """
         message = wire.encode(request, data)
         sent = 0
         with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # it is gone, as ``status`` will tell
             sent = socket.send_fds(self._orders, [message], descriptors)
+            if last and sent == len(message):
+                self._orders.shutdown(socket.SHUT_WR)
         return self._orders.fileno(), message[sent:]
 
     @property
@@ -94,7 +100,7 @@ def _supervise(jail: Jail, orders: int, status: int) -> NoReturn:
     if jail.cgroup is not None:
         jail.cgroup.join()
     # Should memory run out, the kernel is to take the program first.
-    _write("/proc/self/oom_score_adj", b"1000")
+    linux.write("/proc/self/oom_score_adj", b"1000")
     kept = {_STATUS: status, _ORDERS: orders}
     if jail.ruleset is not None:
         kept[_RULESET] = jail.ruleset
@@ -115,6 +121,8 @@ def _supervise(jail: Jail, orders: int, status: int) -> NoReturn:
 def _begin_programs(jail: Jail, hides_count: bool) -> NoReturn:
     programs_s = 0.0
     program = 0
+    orders = select.poll()
+    orders.register(_ORDERS, select.POLLRDHUP)
     signal.signal(signal.SIGUSR1, lambda *_: _interrupt(program))
     while True:
         program = os.fork()
@@ -130,6 +138,8 @@ def _begin_programs(jail: Jail, hides_count: bool) -> NoReturn:
             programs_s += used.ru_utime + used.ru_stime
             peak = max(peak, used.ru_maxrss)
         os.write(_STATUS, ENDED.pack(b"E", code, time.process_time() + programs_s, peak * 1024))
+        if orders.poll(0):
+            os._exit(0)
         if jail.namespaces:
             if not hides_count:
                 os._exit(0)  # the next program could tell by its number how many there have been
@@ -226,12 +236,6 @@ def _kill_below() -> None:
         for pid in below:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
-
-
-def _write(path: str, text: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY)
-    os.write(handle, text)
-    os.close(handle)
 
 
 def _guarded(call: Any, report: int) -> NoReturn:
