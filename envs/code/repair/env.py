@@ -11,7 +11,7 @@ from ....sandbox import Sandbox
 from ..base import Key, Outcome, TextTask
 from ..sandboxes import shared_sandbox
 from .action import edit_towards, read
-from .execution import Answer, judge, judge_trusted, shorten, summary
+from .execution import Answer, judge, judge_trusted, reference_steps, shorten, summary
 from .files import FileTasks
 from .tasks import LEVELS, Case, GeneratedTasks, RepairTask
 
@@ -90,7 +90,7 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
         hidden = self._judge(task, read_as.program, task.hidden)
         seen, kept = (all(answer.passed for answer in answers) for answers in (visible, hidden))
         # Only where every test passed do the rewards compare steps.
-        reference = self._reference_steps(task) if kept else 0
+        reference = reference_steps(self._sandbox, task) if kept else 0
         info: dict[str, Any] = {
             "success": seen and kept,
             "overfit": seen and not kept,
@@ -133,7 +133,3 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
 
     def _judge(self, task: RepairTask, program: str, cases: Sequence[Case]) -> tuple[Answer, ...]:
         return judge(self._sandbox, program, task.name, cases, task.steps)
-
-    def _reference_steps(self, task: RepairTask) -> int:
-        """The steps of the reference solution over the hidden tests, counted in the same way."""
-        return max(1, sum(answer.steps for answer in self._judge(task, task.reference, task.hidden)))

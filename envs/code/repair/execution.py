@@ -6,7 +6,7 @@ import inspect
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from ....sandbox import Limits, Result, RunStatus, Sandbox
@@ -55,6 +55,18 @@ def judge(sandbox: Sandbox, program: str, name: str, cases: Sequence[Case], step
     rest = Answer(*_ended(result), steps=0)
     found = [_judged(line, case, rest) for line, case in zip(lines, cases, strict=False)]
     return tuple(found + [rest] * (len(cases) - len(found)))
+
+
+def reference_steps(sandbox: Sandbox, task: RepairTask) -> int:
+    """The steps of the reference solution over the hidden tests, counted as those of any other program."""
+    arguments = json.dumps([runner.encode(list(case.arguments)) for case in task.hidden])
+    return _counted(sandbox, task.reference, task.name, arguments, task.steps)
+
+
+@lru_cache(maxsize=10_000)
+def _counted(sandbox: Sandbox, program: str, name: str, arguments: str, steps: int) -> int:
+    cases = [Case(tuple(runner.decode(each)), expected=None) for each in json.loads(arguments)]
+    return max(1, sum(answer.steps for answer in judge(sandbox, program, name, cases, steps)))
 
 
 @cache
