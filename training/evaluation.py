@@ -16,7 +16,9 @@ class Result:
     """How an agent did on the tasks of a split.
 
     ``success`` is the share of tasks solved, with its 95% Wilson interval; ``score`` the mean of the environment's own
-    summed reward, with a 95% normal interval; ``turns`` the mean length.  Faults and timeouts are counted, not scored.
+    summed reward, with a 95% normal interval; ``turns`` the mean length.  ``solved_within`` has the share of tasks that
+    are solved within one turn, within two, and so on to the last one that solved any.  Faults and timeouts are counted,
+    not scored.
     """
 
     agent: str
@@ -31,6 +33,7 @@ class Result:
     score_high: float
     turns: float
     faults: int
+    solved_within: list[float]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for a JSON line."""
@@ -55,6 +58,7 @@ def summarise(agent: str, step: int, split: str, trajectories: Sequence[Trajecto
         raise ValueError(f"none of {len(trajectories)} evaluation episodes has an outcome")
     low, high = wilson(sum(map(solved, scored)), len(scored))
     scores = np.array([trajectory.score for trajectory in scored])
+    lengths = np.array([len(trajectory.turns) for trajectory in scored if solved(trajectory)], int)
     margin = 1.96 * scores.std(ddof=1) / len(scores) ** 0.5 if len(scored) > 1 else 0.0
     return Result(
         agent=agent,
@@ -69,6 +73,7 @@ def summarise(agent: str, step: int, split: str, trajectories: Sequence[Trajecto
         score_high=float(scores.mean() + margin),
         turns=float(np.mean([len(trajectory.turns) for trajectory in scored])),
         faults=len(trajectories) - len(scored),
+        solved_within=(np.cumsum(np.bincount(lengths))[1:] / len(scored)).tolist(),
     )
 
 

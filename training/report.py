@@ -27,6 +27,7 @@ REPORT, CURVES = "report.md", "learning_curves.png"
 
 BLUE, GREY, GREEN, ORANGE = "#2563a8", "#8a8f98", "#2e8b57", "#d1762a"
 _LONGEST_TEXT = 600
+_FEW_TURNS = 6
 Row = Mapping[str, Any]
 
 
@@ -63,6 +64,7 @@ def write_report(run: str | Path) -> Path:
         f"# {config.env}, {_model(config)}",
         _headline(results),
         _table(results),
+        _turns_needed(results),
         f"![Learning curves]({CURVES})",
         _effort(rows, config),
         self_play_report.section(folder, rows),
@@ -201,6 +203,17 @@ def _table(results: Results) -> str:
         score = f"{row['score']:.3f} | {row['score_low']:.3f} to {row['score_high']:.3f}"
         lines.append(f"| {name} | {success} | {score} | {row['turns']:.1f} | {row['tasks']} | {row['faults']} |")
     return "\n".join(lines)
+
+
+def _turns_needed(results: Results) -> str:
+    """What each further turn adds, where episodes are short enough to tell the turns apart."""
+    rows = [(name, row.get("solved_within", [])) for name, row in results.table()]
+    most = max((len(shares) for _, shares in rows), default=0)
+    if not 1 < most <= _FEW_TURNS:
+        return ""
+    within = ", ".join(str(turns) for turns in range(1, most + 1))
+    said = [f"{name} {', '.join(f'{share:.1%}' for share in shares) or 'none'}" for name, shares in rows]
+    return f"Solved within {within} turns: {'; '.join(said)}."
 
 
 def _effort(rows: Sequence[Row], config: Config) -> str:

@@ -53,6 +53,7 @@ def test_a_summary_counts_faults_and_does_not_score_them() -> None:
     margin = 1.96 * (((scores - scores.mean()) ** 2).sum() / 3 / 4) ** 0.5
     assert (result.score_low, result.score_high) == pytest.approx((scores.mean() - margin, scores.mean() + margin))
     assert result.turns == (2 + 1 + 3 + 1) / 4
+    assert result.solved_within == [0.25, 0.5]
     assert json.loads(json.dumps(result.as_dict())) == result.as_dict()
 
 

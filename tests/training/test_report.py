@@ -96,6 +96,17 @@ def test_a_run_that_was_stopped_at_once_has_a_report(run: Path) -> None:
     assert "## Episodes" not in text
 
 
+def test_what_each_turn_adds(run: Path) -> None:
+    quick = [replace(episode(task, 1.0), turns=[Turn("a page", "click[buy]", reward=1.0)]) for task in range(20)]
+    slow = [episode(task, float(task < 50)) for task in range(20, 80)]
+    rows = [
+        summarise("policy", 5, "test", [*quick, *slow]).as_dict(),
+        summarise("random", 0, "test", slow[-9:]).as_dict(),
+    ]
+    write_lines(run / EVALUATIONS, rows)
+    assert "Solved within 1, 2 turns: random none; trained, step 5 25.0%, 62.5%." in write_report(run).read_text()
+
+
 def test_the_effort(run: Path) -> None:
     values = {"train/tokens": 1500.0, "train/gap_max": 2e-7}
     rows = [{"step": 1, "seconds": 40.0, **values}, {"step": 2, "seconds": 83.6, **values, "train/gap_max": 9.5e-7}]
