@@ -10,6 +10,7 @@ loaded), sliding windows and attention soft-capping included.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,7 @@ class KVCache:
         self.capacity = 256
         self.keys: dict[int, torch.Tensor] = {}
         self.values: dict[int, torch.Tensor] = {}
+        self._lock = threading.Lock()
 
     def reserve(self, length: int) -> None:
         """Make room for sequences of ``length`` tokens."""
@@ -44,9 +46,10 @@ class KVCache:
 
     def layer(self, index: int, like: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """The keys and values of layer ``index``, made for keys like ``like`` [1, kv_heads, tokens, head_dim]."""
-        if index not in self.keys:
-            shape = (self.slots, like.shape[1], self.capacity, like.shape[3])
-            self.keys[index], self.values[index] = like.new_zeros(shape), like.new_zeros(shape)
+        with self._lock:
+            if index not in self.keys:
+                shape = (self.slots, like.shape[1], self.capacity, like.shape[3])
+                self.keys[index], self.values[index] = like.new_zeros(shape), like.new_zeros(shape)
         return self.keys[index], self.values[index]
 
     def fork(self, source: int, target: int, length: int) -> None:

@@ -9,7 +9,8 @@ copies that part instead of computing it (the shared prompt of a group is prefil
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
 from typing import Literal
 
 import numpy as np
@@ -19,9 +20,12 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from .choices import Choices, restrict
 from .engine import Capabilities, Completion, Request, Sampling, Session
 from .packed import KVCache, Packing, hidden_states, logits
+from .workers import Workers, shares
 
 _SHORTEST_FORK = 16
 """Below this many shared tokens a copy costs more than it saves."""
+_SMALLEST_SHARE = 32
+"""With fewer sequences than this for each worker, most of a forward is spent on what only one thread can do."""
 
 
 class _Sequence:
@@ -125,6 +129,7 @@ class TransformersEngine:
         slots: how many sessions may be live at once; later ones wait until one is released.
         max_context: longest context in tokens; the model's own limit by default.
         max_batch_tokens: most tokens in one forward, which bounds its memory.
+        workers: each computes a share of every forward.
     """
 
     def __init__(
@@ -135,8 +140,10 @@ class TransformersEngine:
         max_context: int | None = None,
         max_batch_tokens: int = 8192,
         version: int = 0,
+        workers: Workers | None = None,
     ) -> None:
         self.model = model
+        self._workers = workers or Workers()
         self.tokenizer = tokenizer
         self.device = next(model.parameters()).device
         own_limit = int(model.config.get_text_config().max_position_embeddings)
@@ -219,16 +226,9 @@ class TransformersEngine:
             if self._share_prefix(sequence, beginnings):
                 ready.append(sequence)
                 beginnings.coming[beginnings.place[id(sequence)]] = len(sequence.pending) > 1
-        ready.sort(key=lambda sequence: len(sequence.pending) > 1)
-        new = [len(sequence.pending) for sequence in ready]
-        packing = Packing(new, [s.cached for s in ready], [s.slot for s in ready], self._cache, self.device)
-        ids = torch.from_numpy(np.concatenate([s.pending for s in ready]).astype(np.int64)).to(self.device)
-        hidden = hidden_states(self.model, ids, packing)
-        last = torch.tensor(np.cumsum(new) - 1, device=self.device)
-        chosen, logprobs = self._sample(logits(self.model, hidden[last]), ready)
-        for sequence, count, token, logprob in zip(ready, new, chosen, logprobs, strict=True):
+        for sequence, new, token, logprob in self._forward(ready):
             sequence.cached = sequence.length
-            self.prefilled += count if sequence.length == sequence.start else 0
+            self.prefilled += new if sequence.length == sequence.start else 0
             self.sampled += 1
             sequence.append(np.array([token], np.int32))
             sequence.logprobs.append(logprob)
@@ -241,6 +241,40 @@ class TransformersEngine:
             if finish is not None:
                 finished.append(self._complete(sequence, finish))
         return finished
+
+    def _forward(self, ready: Sequence[_Sequence]) -> list[tuple[_Sequence, int, int, float]]:
+        """For each sequence, in some order: how many ids were new, the token drawn after them, its log-probability."""
+        # Neighbours in the cache together, since a span of it is read faster than single slots.
+        singles = sorted((each for each in ready if len(each.pending) == 1), key=lambda each: each.slot)
+        longer = [each for each in ready if len(each.pending) > 1]
+        count = max(1, min(self._workers.count, len(ready) // _SMALLEST_SHARE))
+        bounds = [len(singles) * number // count for number in range(count + 1)]
+        parts = [singles[first:last] for first, last in pairwise(bounds)]
+        for part, more in zip(parts, shares(longer, lambda each: len(each.pending), count), strict=False):
+            part += more
+        packings = [
+            Packing(
+                [len(s.pending) for s in part],
+                [s.cached for s in part],
+                [s.slot for s in part],
+                self._cache,
+                self.device,
+            )
+            for part in parts
+        ]
+
+        def work(share: tuple[list[_Sequence], Packing]) -> tuple[list[int], list[float]]:
+            part, packing = share
+            ids = torch.from_numpy(np.concatenate([each.pending for each in part]).astype(np.int64)).to(self.device)
+            last = torch.tensor(np.cumsum(packing.new) - 1, device=self.device)
+            return self._sample(logits(self.model, hidden_states(self.model, ids, packing)[last]), part)
+
+        drawn = self._workers.map(work, list(zip(parts, packings, strict=True)))
+        return [
+            result
+            for part, packing, (tokens, logprobs) in zip(parts, packings, drawn, strict=True)
+            for result in zip(part, packing.new, tokens, logprobs, strict=True)
+        ]
 
     def _admit(self) -> list[Completion]:
         """Start queued requests while there are slots; give those that have no room in the context."""

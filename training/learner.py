@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -13,9 +13,12 @@ from transformers import PreTrainedModel
 
 from ..agents.choices import restrict
 from ..agents.packed import Packing, hidden_states, logits
+from ..agents.workers import Replicas, Workers, shares
 from .config import Objective, Optimizer
 from .losses import LOSSES, kl_penalty
 from .rows import Row, merged, micro_batches, weigh_equally
+
+Result = TypeVar("Result")
 
 
 @dataclass
@@ -37,6 +40,7 @@ class Learner:
         total_steps: length of the run, for the learning rate's decay.
         reference: frozen model for the KL penalty.
         temperature: that of the sampling, so that both sides speak of the same distribution.
+        workers: each computes the gradient of a share of every batch.
     """
 
     def __init__(
@@ -47,6 +51,7 @@ class Learner:
         total_steps: int,
         reference: PreTrainedModel | None = None,
         temperature: float = 1.0,
+        workers: Workers | None = None,
     ) -> None:
         if objective.loss not in LOSSES:
             raise ValueError(f"unknown loss {objective.loss!r}: one of {', '.join(sorted(LOSSES))}")
@@ -58,6 +63,8 @@ class Learner:
         self.total_steps = total_steps
         self.reference = reference
         self.temperature = temperature
+        self._workers = workers or Workers()
+        self._replicas = Replicas(model, self._workers.count)
         self.device = next(model.parameters()).device
         self.steps = 0
         self.optimizer = torch.optim.AdamW(
@@ -76,7 +83,7 @@ class Learner:
         objective = self.objective
         if objective.weighting != "token":
             rows = weigh_equally(rows, objective.weighting)
-        rows = merged(rows)
+        rows = merged([row for row in rows if row.count])
         totals: dict[str, float] = {}
         before = self.steps
         for epoch in range(objective.epochs):
@@ -86,8 +93,7 @@ class Learner:
                 count = sum(row.count * row.weight for row in minibatch)
                 if not count:
                     continue
-                for micro in micro_batches(minibatch, objective.max_batch_tokens):
-                    self._accumulate(micro, count, totals, first=epoch == 0 and number == 0)
+                self._accumulate(minibatch, count, totals, first=epoch == 0 and number == 0)
                 totals["grad_norm"] = totals.get("grad_norm", 0.0) + self._step()
         updates = self.steps - before
         gaps = {key: totals.pop(key) for key in ("gap_max", "gap_mean") if key in totals}
@@ -101,20 +107,21 @@ class Learner:
         """
         imitated = max(1.0, sum(float(row.advantages.sum()) for row in rows))
         context = max(1, sum(len(row) - 1 - row.count for row in rows))
-        total = 0.0
-        for micro in micro_batches(rows, self.objective.max_batch_tokens):
-            weights = torch.from_numpy(np.concatenate([row.advantages[row.sampled] for row in micro])).to(self.device)
-            acted = torch.from_numpy(np.concatenate([row.sampled[1:] for row in micro])).to(self.device)
+
+        def share(model: PreTrainedModel, rows: Sequence[Row]) -> float:
+            weights = torch.from_numpy(np.concatenate([row.advantages[row.sampled] for row in rows])).to(self.device)
+            acted = torch.from_numpy(np.concatenate([row.sampled[1:] for row in rows])).to(self.device)
             if context_weight:
-                micro = [replace(row, sampled=np.arange(len(row)) > 0) for row in micro]
-            distribution, targets = self._distribution(self.model, micro)
+                rows = [replace(row, sampled=np.arange(len(row)) > 0) for row in rows]
+            distribution, targets = self._distribution(model, rows)
             losses = -distribution.gather(1, targets[:, None])[:, 0]
             own = losses[acted] if context_weight else losses
             loss = (weights * own).sum() / imitated
-            total += loss.item()
-            if context_weight:
-                loss = loss + context_weight * losses[~acted].sum() / context
-            loss.backward()
+            whole = loss + context_weight * losses[~acted].sum() / context if context_weight else loss
+            whole.backward()
+            return loss.item()
+
+        total = sum(self._shared(share, rows))
         self._step()
         return total
 
@@ -141,8 +148,22 @@ class Learner:
         scores = restrict(scores, [ids for row in rows for ids in row.allowed or [None] * row.count])
         return (scores / self.temperature).log_softmax(-1), targets
 
-    def _forward(self, rows: Sequence[Row]) -> _Forward:
-        distribution, targets = self._distribution(self.model, rows)
+    def _shared(
+        self, gradient: Callable[[PreTrainedModel, Sequence[Row]], Result], rows: Sequence[Row]
+    ) -> list[Result]:
+        """What ``gradient`` returns for each micro-batch, whose gradient it adds to that of the model it is given."""
+
+        def work(share: tuple[PreTrainedModel, Sequence[Row]]) -> list[Result]:
+            model, part = share
+            return [gradient(model, micro) for micro in micro_batches(part, self.objective.max_batch_tokens)]
+
+        parts = shares(rows, len, self._workers.count)
+        results = self._workers.map(work, list(zip(self._replicas.models, parts, strict=False)))
+        self._replicas.gather()
+        return [result for part in results for result in part]
+
+    def _forward(self, model: PreTrainedModel, rows: Sequence[Row]) -> _Forward:
+        distribution, targets = self._distribution(model, rows)
         sampled = [row.sampled for row in rows]
         old = np.concatenate([row.logprobs[mask] for row, mask in zip(rows, sampled, strict=True)])
         advantages = np.concatenate([row.advantages[mask] for row, mask in zip(rows, sampled, strict=True)])
@@ -162,29 +183,37 @@ class Learner:
         return distribution.gather(1, targets[:, None])[:, 0]
 
     def _accumulate(self, rows: Sequence[Row], count: float, totals: dict[str, float], first: bool) -> None:
-        """Add the gradient of one micro-batch, as its share of a minibatch of ``count`` sampled tokens."""
+        """Accumulate the gradient of a minibatch of ``count`` sampled tokens; add its metrics to ``totals``."""
+        for described in self._shared(lambda model, micro: self._policy_gradient(model, micro, count), rows):
+            gap_max, gap_mean = described.pop("gap_max"), described.pop("gap_mean")
+            if first:
+                totals["gap_max"] = max(totals.get("gap_max", 0.0), gap_max)
+                totals["gap_mean"] = totals.get("gap_mean", 0.0) + gap_mean
+            for key, value in described.items():
+                totals[key] = totals.get(key, 0.0) + value
+
+    def _policy_gradient(self, model: PreTrainedModel, rows: Sequence[Row], count: float) -> dict[str, float]:
+        """Add the gradient of one micro-batch, as its share of a minibatch; what it adds to the metrics."""
         objective = self.objective
-        out = self._forward(rows)
+        out = self._forward(model, rows)
         policy = LOSSES[objective.loss](out.logprobs, out.old, out.advantages, objective.clip) @ out.weights / count
         entropy = out.entropy @ out.weights / count
         anneal = objective.anneal ** min(1.0, self.steps / max(1, self.total_steps))
         loss = policy - anneal * objective.entropy * entropy
-        shares = {"policy_loss": policy, "entropy": entropy}
+        described = {"policy_loss": policy, "entropy": entropy}
         if objective.kl:
             kl = kl_penalty(out.logprobs, self._reference_logprobs(rows)) @ out.weights / count
             loss = loss + anneal * objective.kl * kl
-            shares["kl"] = kl
+            described["kl"] = kl
         loss.backward()
         with torch.no_grad():
             gap = (out.logprobs - out.old).abs()
             ratio = (out.logprobs - out.old).exp()
             outside = (ratio < 1 - objective.clip.low) | (ratio > 1 + objective.clip.high)
-            shares["clip_fraction"] = outside.float() @ out.weights / count
-            if first:
-                shares["gap_mean"] = gap @ out.weights / count
-                totals["gap_max"] = max(totals.get("gap_max", 0.0), gap.max().item())
-        for key, value in shares.items():
-            totals[key] = totals.get(key, 0.0) + value.item()
+            described["clip_fraction"] = outside.float() @ out.weights / count
+            described["gap_mean"] = gap @ out.weights / count
+            described["gap_max"] = gap.max()
+        return {key: value.item() for key, value in described.items()}
 
     def _step(self) -> float:
         """Apply the gradients that were accumulated; their norm before clipping.

@@ -91,7 +91,7 @@ def _train(
             before = _evaluate(config, setup, driver, metrics, 0)
             if config.self_play:
                 metrics.log(0, before)
-        learners = {name: _learner(config, name, model, saved) for name, model in setup.models.items()}
+        learners = {name: _learner(config, setup, name, model, saved) for name, model in setup.models.items()}
         memory = _Memory(driver, advantage, learning_in(reward), saved)
         if step is None:
             step = 0
@@ -132,7 +132,7 @@ def _imitate_self(config: Config, setup: Setup, step: int) -> float:
     """Clone the solved episodes since the last time; how many they were."""
     files = [_episodes_of(Path(config.run), past + 1) for past in range(step - config.self_imitation.every, step)]
     episodes = (episode for file in files for episode in read_trajectories(file))
-    return self_imitation.imitate_solved(setup.model, episodes, config, step)
+    return self_imitation.imitate_solved(setup.model, episodes, config, step, setup.workers)
 
 
 def _regularised(config: Config) -> bool:
@@ -191,7 +191,7 @@ def _step_of(saved: Path | None) -> int | None:
     return None if saved is None else int(checkpoint.load(saved)[1]["step"])
 
 
-def _learner(config: Config, name: str, model: PreTrainedModel, saved: Path | None) -> Learner:
+def _learner(config: Config, setup: Setup, name: str, model: PreTrainedModel, saved: Path | None) -> Learner:
     """The learner of a policy, as the checkpoint left it."""
     reference = None
     if config.objective.kl:
@@ -201,7 +201,8 @@ def _learner(config: Config, name: str, model: PreTrainedModel, saved: Path | No
                 model.save_pretrained(folder)
             reference = load_model(str(folder), device_of(config), getattr(torch, config.dtype)).requires_grad_(False)
     updates = config.steps * config.objective.epochs * config.objective.minibatches
-    learner = Learner(model, config.optimizer, config.objective, updates, reference, config.rollout.temperature)
+    temperature = config.rollout.temperature
+    learner = Learner(model, config.optimizer, config.objective, updates, reference, temperature, setup.workers)
     if saved is not None:
         kept, _ = checkpoint.load(saved)
         others = kept.pop(checkpoint.OTHERS, {})
@@ -235,7 +236,7 @@ def _warm_start(config: Config, setup: Setup, driver: Driver, metrics: Metrics, 
     planned = warm_start.batches(shown, setup.renderer, settings, np.random.default_rng((config.seed, 2**32)))
     total = len(planned)
     objective = replace(config.objective, kl=0.0)
-    learner = Learner(setup.model, settings.optimizer, objective, total)
+    learner = Learner(setup.model, settings.optimizer, objective, total, workers=setup.workers)
     metrics.say(f"warm start: {len(shown)} demonstrations, {total} steps")
 
     def on_step(number: int, loss: float) -> None:

@@ -45,6 +45,7 @@ MAY_CHANGE = frozenset(
         "run",
         "resume",
         "device",
+        "workers",
         "checkpoint_every",
         "keep_trajectories",
         "rollout.concurrency",

@@ -13,6 +13,7 @@ from dataclasses import replace
 import numpy as np
 from transformers import PreTrainedModel
 
+from ..agents.workers import Workers
 from ..trajectory import Trajectory
 from .config import Config
 from .evaluation import solved
@@ -30,7 +31,9 @@ def check(config: Config) -> None:
         raise RecipeError("self_imitation is for one agent: set self_imitation.every = 0 in self-play")
 
 
-def imitate_solved(model: PreTrainedModel, episodes: Iterable[Trajectory], config: Config, step: int) -> float:
+def imitate_solved(
+    model: PreTrainedModel, episodes: Iterable[Trajectory], config: Config, step: int, workers: Workers
+) -> float:
     """Clone the episodes that solved their task, but for actions that the environment refused; how many they were.
 
     The optimiser is new each time and its learning rate decays within the pass, as in a warm start, so that nothing of
@@ -41,7 +44,7 @@ def imitate_solved(model: PreTrainedModel, episodes: Iterable[Trajectory], confi
     rows = [row for episode in good for row in to_rows(episode, _accepted(episode))]
     generator = np.random.default_rng((config.seed, step, 1))
     planned = shuffled(rows, settings.epochs, settings.batch_tokens, generator)
-    learner = Learner(model, settings.optimizer, replace(config.objective, kl=0.0), len(planned))
+    learner = Learner(model, settings.optimizer, replace(config.objective, kl=0.0), len(planned), workers=workers)
     imitate(learner, planned, settings.context_weight, lambda number, loss: None)
     return float(len(good))
 

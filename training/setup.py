@@ -20,6 +20,7 @@ from ..agents.renderer import Renderer
 from ..agents.scripted import OracleAgent, RandomAgent, play
 from ..agents.small import save_small_model
 from ..agents.transformers_engine import TransformersEngine
+from ..agents.workers import Workers
 from ..envs.abilities import Guided, Solvable
 from ..envs.check.maker import find_spec
 from ..envs.multi.registry import make_multi
@@ -53,6 +54,7 @@ class Setup:
     renderer: Renderer
     parser: Parser
     rollout: Rollout
+    workers: Workers
 
     @property
     def model(self) -> PreTrainedModel:
@@ -65,9 +67,10 @@ class Setup:
         return self.rollout.roles
 
     def close(self) -> None:
-        """Close all environments."""
+        """Close all environments, and end the workers."""
         self.env.close()
         self.rollout.close()
+        self.workers.close()
 
     def publish(self, version: int) -> None:
         """Have the engines sample from the weights of the moment."""
@@ -79,7 +82,8 @@ class Setup:
     def speaker(self, config: Config, model: PreTrainedModel, version: int = 0) -> Speaker:
         """A player with this model."""
         slots = config.rollout.concurrency * len(self.roles)
-        return Speaker(TransformersEngine(model, self.tokenizer, slots, version=version), self.renderer, self.parser)
+        engine = TransformersEngine(model, self.tokenizer, slots, version=version, workers=self.workers)
+        return Speaker(engine, self.renderer, self.parser)
 
     def sampling(self, config: Config, temperature: float) -> Sampling:
         """How a turn is sampled at ``temperature``."""
@@ -164,9 +168,19 @@ def prepare(config: Config, model_path: str | None, version: int = 0) -> Setup:
         tokenizer, renderer, parser = language(config, path, env)
     except (ValueError, OSError) as error:
         raise RecipeError(f"--model {path}: {error}") from error
-    setup = Setup(make_env, env, tasks, models, tokenizer, renderer, parser, rollout)
+    setup = Setup(make_env, env, tasks, models, tokenizer, renderer, parser, rollout, _workers(config, device))
     rollout.players |= {name: setup.speaker(config, model, version) for name, model in models.items()}
     return setup
+
+
+def _workers(config: Config, device: str) -> Workers:
+    """The threads that share batches, in place of PyTorch's own."""
+    if config.workers < 1:
+        raise RecipeError(f"--workers must be at least 1, not {config.workers}")
+    if device != "cpu" or config.workers == 1:
+        return Workers()
+    torch.set_num_threads(1)
+    return Workers(config.workers)
 
 
 def language(config: Config, path: str, env: Any) -> tuple[PreTrainedTokenizerBase, Renderer, Parser]:

@@ -12,6 +12,7 @@ from transformers import AutoModelForCausalLM
 from palestra.agents.engine import Request, Sampling, generate
 from palestra.agents.packed import load_model
 from palestra.agents.transformers_engine import TransformersEngine
+from palestra.agents.workers import Workers
 from palestra.training.config import Clip, Objective, Optimizer
 from palestra.training.learner import Learner
 from palestra.training.rows import Row
@@ -290,6 +291,26 @@ def test_more_minibatches_than_rows_are_as_many_as_rows() -> None:
     assert learner.steps == 2
     apart = [one_update([row], settings)[1]["grad_norm"] for row in rows]
     assert metrics["grad_norm"] == pytest.approx(sum(apart) / 2, rel=1e-4)
+
+
+def test_workers_compute_the_same_gradient_and_the_same_each_time() -> None:
+    rows = random_rows()
+    objective = Objective(kl=0.1, entropy=0.2, minibatches=2, max_batch_tokens=60)
+
+    def gradients_of(count: int) -> list[list[torch.Tensor]]:
+        workers = Workers(count)
+        learner = Learner(packed_model(), PLAIN, objective, 10, shifted(packed_model()), workers=workers)
+        seen = gradients(learner)
+        learner.update(rows, np.random.default_rng(0))
+        learner.imitate(rows, 0.3)
+        workers.close()
+        return seen
+
+    alone, shared, again = gradients_of(1), gradients_of(3), gradients_of(3)
+    assert len(alone) == 3
+    for one, other, third in zip(alone, shared, again, strict=True):
+        assert close(other, one, 1e-4)
+        assert all(map(torch.equal, other, third))
 
 
 def test_nothing_to_learn_from_is_no_step() -> None:
