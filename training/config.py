@@ -94,6 +94,9 @@ class WarmStart:
     """Episodes that the oracle shows, on training tasks; 0 starts from the model as it is."""
     teacher: str = "optimal"
     """In self-play, whose games are shown: a player that the game brings along, random or optimal."""
+    distinct: bool = False
+    """In self-play where a context is a turn, learn each answer to an observation once, however often it was shown: in
+    a small game most of what is shown are its openings."""
     excerpt_epochs: int = 0
     """Passes over excerpts before: a first turn with as many of the last ones as make few tokens.  A short context
     teaches to copy from it at small cost."""

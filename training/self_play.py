@@ -71,6 +71,8 @@ class SelfPlay:
             raise RecipeError(f"evaluation.exploitability needs one of Palestra's own games, and {config.env} is none")
         if config.curriculum != "shuffle":
             raise RecipeError(f"curriculum {config.curriculum} is for a single agent")
+        if config.warm_start.distinct and config.rollout.context != "turn":
+            raise RecipeError("warm_start.distinct needs rollout.context = 'turn'")
         if config.warm_start.disturbance:
             raise RecipeError("warm_start.disturbance is for the oracle of a single agent")
 
@@ -135,7 +137,13 @@ class SelfPlay:
         episodes = self._setup.rollout.collect(jobs, Sampling())
         episodes = [episode for episode in episodes if episode.turns and episode.role in taught]
         shown = [warm_start.Demonstration(episode, np.ones(len(episode.turns), bool)) for episode in episodes]
-        return warm_start.turn_by_turn(shown) if self._config.rollout.context == "turn" else shown
+        if self._config.rollout.context != "turn":
+            return shown
+        turns = warm_start.turn_by_turn(shown)
+        if not settings.distinct:
+            return turns
+        answers = [(str(turn.observation), turn.action) for each in turns for turn in each.episode.turns]
+        return list(dict(zip(answers, turns, strict=True)).values())
 
     def baselines(self) -> Iterator[tuple[str, list[Trajectory]]]:
         """The random player, and, where the game is solved, the optimal one."""
