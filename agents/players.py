@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from ..envs.multi.players import mover
 from ..trajectory import Observation
 from .engine import Engine
 from .parser import Parser
@@ -41,23 +40,22 @@ def random_script(
 
 
 class GameScript:
-    """The player of a name that :func:`palestra.envs.multi.players.mover` knows: ``"optimal"``, or of the game's own.
+    """The player of a name that the environment's ``suggest`` knows: ``"optimal"``, or of the game's own.
 
     Raises:
-        ValueError: when asked for an action in an environment whose game has no such player.
+        ValueError: when asked for an action in an environment that has no such player.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._movers: dict[str, Any] = {}
 
     def __call__(
         self, env: Any, role: str, observation: Observation, info: Mapping[str, Any], np_random: np.random.Generator
     ) -> Any:
         """The player's action in the state of the game."""
-        if role not in self._movers:
-            self._movers[role] = mover(env.game, self.name, role)
-        return self._movers[role](env.position.state, env.game.roles.index(role), np_random)
+        if not hasattr(env, "suggest"):
+            raise ValueError(f"{env} brings no players along, so none called {self.name!r}")
+        return env.suggest(self.name, np_random)
 
 
 def script(name: str) -> Script:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import gymnasium
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from pettingzoo import AECEnv, ParallelEnv
 
     from .game import Game
+    from .robots.env import RobotGame
     from .single import SingleAgentGame
 
 GAMES: dict[str, tuple[str, float | None]] = {
@@ -45,6 +46,9 @@ GAMES: dict[str, tuple[str, float | None]] = {
 Ids are the names with ``-v0``.  Without a score it is the usual one, for games that have a solver.
 """
 
+ROBOTS = {"RobotHandOver": "hand_over", "RobotSumo": "sumo"}
+"""The class of each game of robots: its module in :mod:`palestra.envs.multi.robots`."""
+
 MULTI: dict[str, Callable[..., Any]] = {}
 """What makes the PettingZoo form of other ids, see :func:`register_multi`."""
 
@@ -69,7 +73,7 @@ def register_multi(env_id: str, make: Callable[..., AECEnv[Any, Any, Any]]) -> N
 def is_multi(env_id: str) -> bool:
     """Whether :func:`make_multi` knows the id."""
     name, _, version = env_id.rpartition("-")
-    return env_id in MULTI or (name in GAMES and version == "v0")
+    return env_id in MULTI or (version == "v0" and (name in GAMES or name in ROBOTS))
 
 
 def make_game(env_id: str, **kwargs: Any) -> Game[Any]:
@@ -79,13 +83,8 @@ def make_game(env_id: str, **kwargs: Any) -> Game[Any]:
         nearest = difflib.get_close_matches(env_id, [f"{game}-v0" for game in GAMES], n=1, cutoff=0.4)
         hint = f"; the nearest one is {nearest[0]!r}" if nearest else ""
         raise ValueError(f"there is no game {env_id!r}{hint}")
-    module = importlib.import_module(f"{__package__}.games.{GAMES[name][0]}")
-    rules = getattr(module, name)
-    known = inspect.signature(rules).parameters
-    for argument in kwargs:
-        if argument not in known:
-            there_are = f"there are {', '.join(known)}" if known else "it has none"
-            raise ValueError(f"{name} has no argument {argument!r}; {there_are}")
+    rules = getattr(importlib.import_module(f"{__package__}.games.{GAMES[name][0]}"), name)
+    _refuse_unknown(name, kwargs, list(inspect.signature(rules).parameters))
     return rules(**kwargs)
 
 
@@ -94,7 +93,8 @@ def make_multi(
 ) -> AECEnv[Any, Any, Any] | ParallelEnv[Any, Any, Any]:
     """The PettingZoo form of a game: turn-based (AEC), or with ``parallel`` the parallel one.
 
-    ``kwargs`` are arguments of :class:`~palestra.envs.multi.aec.GameEnv` and of the game.
+    ``kwargs`` are arguments of :class:`~palestra.envs.multi.aec.GameEnv` and of the game, or, for robots, of
+    :class:`~palestra.envs.multi.robots.env.RobotGame`.
 
     Raises:
         ValueError: an unknown id or argument; the message names the nearest id, or the arguments.
@@ -102,12 +102,30 @@ def make_multi(
     """
     from . import aec
 
+    name = env_id.removesuffix("-v0")
     if env_id in MULTI:
         env = MULTI[env_id](**kwargs)
+    elif name in ROBOTS:
+        env = _make_robots(name, kwargs)
     else:
         own, rules = _split(aec.GameEnv, kwargs)
         env = aec.GameEnv(make_game(env_id, **rules), **own)
     return aec.parallel(env) if parallel else env
+
+
+def _make_robots(name: str, kwargs: Mapping[str, Any]) -> RobotGame:
+    from .robots.env import RobotGame
+
+    rules = getattr(importlib.import_module(f"{__package__}.robots.{ROBOTS[name]}"), name)
+    _refuse_unknown(name, kwargs, list(inspect.signature(RobotGame).parameters)[1:])
+    return RobotGame(rules(), **kwargs)
+
+
+def _refuse_unknown(name: str, kwargs: Mapping[str, Any], known: Sequence[str]) -> None:
+    for argument in kwargs:
+        if argument not in known:
+            there_are = f"there are {', '.join(known)}" if known else "it has none"
+            raise ValueError(f"{name} has no argument {argument!r}; {there_are}")
 
 
 def make_single(game: str, **kwargs: Any) -> SingleAgentGame:
