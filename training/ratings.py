@@ -22,14 +22,18 @@ class Ratings:
         self.members: list[str] = []
         self._results: dict[tuple[str, str], list[float]] = {}
 
+    def join(self, member: str) -> None:
+        """Put a member, if it is new, behind the others."""
+        if member not in self.members:
+            self.members.append(member)
+
     def add(self, first: str, second: str, first_score: float, second_score: float) -> None:
         """Record a game: the scores that its sides, which differ, were paid."""
         if first == second:
             raise ValueError(f"{first} played against itself, which says nothing")
         won = 0.5 * (1 + np.sign(first_score - second_score))
         for one, other, score, points in ((first, second, first_score, won), (second, first, second_score, 1 - won)):
-            if one not in self.members:
-                self.members.append(one)
+            self.join(one)
             cell = self._results.setdefault((one, other), [0.0, 0.0, 0.0])
             cell[0] += 1
             cell[1] += float(points)

@@ -209,6 +209,8 @@ class SelfPlay:
         pairs = [(new, old) for new in joining for old in known if old not in joining]
         if not count or len(self._cast.open) < 2 or not pairs:
             return
+        for member in known:
+            self.ratings.join(member)
         jobs, seats = [], []
         for new, old in pairs:
             for number, job in enumerate(self._setup.tasks.shown(count)):
