@@ -64,6 +64,9 @@ class ArmSkills:
     def _hand(self) -> Hand:
         return self._family.hand(self._world, 0)
 
+    def _grip(self) -> np.ndarray:
+        return arm.grip(self._world)[0]
+
     def _names(self) -> tuple[str, ...]:
         layout = self._world.layout(0)
         return layout.things + layout.places
@@ -119,12 +122,12 @@ class ArmSkills:
     def _go(self, goal: np.ndarray) -> Iterator[np.ndarray]:
         gap = 0.0 if self.held() else 1.0
         while True:
-            way = goal - self._hand().position
+            way = goal - self._grip()
             if np.hypot(*way[:2]) < ABOVE / 2 and abs(way[2]) < ABOVE:
                 return
             # Up first, so that nothing is swept off the table.
-            low = self._hand().position[2] < CARRY - 0.03 and np.hypot(*way[:2]) > ABOVE and goal[2] >= CARRY
-            yield self._act(Wish(np.array([*self._hand().position[:2], CARRY]) if low else goal, gap))
+            low = self._grip()[2] < CARRY - 0.03 and np.hypot(*way[:2]) > ABOVE and goal[2] >= CARRY
+            yield self._act(Wish(np.array([*self._grip()[:2], CARRY]) if low else goal, gap))
 
     def _move_to(self, name: str) -> Iterator[np.ndarray]:
         if self._known(name) == self.held():
@@ -151,13 +154,13 @@ class ArmSkills:
             raise Refused(f"The hand holds the {self.held()}; pull() or release() it.")
 
     def _told_move(self, *_: str) -> str:
-        under = self._under(self._hand().position, tuple(name for name in self._names() if name != self.held()))
+        under = self._under(self._grip(), tuple(name for name in self._names() if name != self.held()))
         return "The hand has moved." if under is None else f"The hand is at the {under}."
 
     def _grasp(self) -> Iterator[np.ndarray]:
         if self.held():
             raise Refused(f"The hand already holds the {self.held()}.")
-        name = self._under(self._hand().position, self._graspable())
+        name = self._under(self._grip(), self._graspable())
         if name is None:
             raise Refused("There is nothing under the hand to grasp.")
         return self._take(name)
@@ -170,8 +173,8 @@ class ArmSkills:
             return
         while self.held() is None:
             yield self._act(pick(self._hand(), self._at(name)))
-        while self.held() is not None and self._hand().position[2] < CARRY - ABOVE:
-            yield self._act(Wish(np.array([*self._hand().position[:2], CARRY]), 0.0))
+        while self.held() is not None and self._grip()[2] < CARRY - ABOVE:
+            yield self._act(Wish(np.array([*self._grip()[:2], CARRY]), 0.0))
 
     def _told_grasp(self) -> str:
         return f"The hand holds the {self.held()}." if self.held() else "The hand closed on nothing."
@@ -185,10 +188,10 @@ class ArmSkills:
     def _put_down(self, name: str) -> Iterator[np.ndarray]:
         if not isinstance(self._family, OpenDrawer):
             floor = self._surface(self._at(name), name) + OBJECT_HEIGHT / 2
-            point = self._hand().position[:2].copy()
+            point = self._grip()[:2].copy()
             while self.held() == name and (drop := float(self._at(name)[2]) - floor) > 0.004:
-                yield self._act(Wish(np.array([*point, self._hand().position[2] - drop]), 0.0))
-        while self._hand().opening < 0.072 or self._hand().position[2] < CARRY - ABOVE:
+                yield self._act(Wish(np.array([*point, self._grip()[2] - drop]), 0.0))
+        while arm.opening(self._world)[0] < 0.072 or self._grip()[2] < CARRY - ABOVE:
             yield self._act(leave(self._hand()))
 
     def _told_release(self) -> str:
@@ -207,7 +210,7 @@ class ArmSkills:
         number = self._world.layout(0).things.index(name)
         while not self._has_come(name, place):
             yield self._act(push(self._hand(), number, self._at(name), self._at(place)))
-        while self._hand().position[2] < CARRY - ABOVE:
+        while self._grip()[2] < CARRY - ABOVE:
             yield self._act(leave(self._hand()))
 
     def _has_come(self, name: str, place: str) -> bool:
@@ -236,7 +239,7 @@ class ArmSkills:
     def describe(self) -> list[str]:
         """The scene in lines of words; positions are x and y in centimetres."""
         layout, held = self._world.layout(0), self.held()
-        x, y, _ = 100 * self._hand().position
+        x, y, _ = 100 * self._grip()
         lines = [f"Hand: {'holds the ' + held if held else 'empty'}, over ({x:.0f}, {y:.0f})"]
         for name in self._names():
             if name == held and name in layout.things:
@@ -285,10 +288,10 @@ class ArmSkills:
         return self._set_aside(held)
 
     def _take_text(self, name: str) -> str:
-        return "grasp()" if self._under(self._hand().position, self._graspable()) == name else f"move_to({name})"
+        return "grasp()" if self._under(self._grip(), self._graspable()) == name else f"move_to({name})"
 
     def _is_over(self, point: np.ndarray) -> bool:
-        return bool(np.hypot(*(point - self._hand().position)[:2]) < ABOVE)
+        return bool(np.hypot(*(point - self._grip())[:2]) < ABOVE)
 
     def _set_aside(self, held: str) -> str:
         """Put down what is in the way where nothing else is."""
@@ -297,7 +300,7 @@ class ArmSkills:
         def room(point: np.ndarray) -> float:
             return min(float(np.hypot(*(point - other))) for other in others)
 
-        if room(self._hand().position[:2]) > 0.1:
+        if room(self._grip()[:2]) > 0.1:
             return "release()"
         points = [np.array([x, y]) / 100 for x in range(28, 58, 4) for y in range(-28, 29, 4)]
         best = max(points, key=room)

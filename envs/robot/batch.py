@@ -123,7 +123,10 @@ class BatchVector(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             self._open(row, {}, self._generators[row])
         self._steps[rows], self._over[rows] = 0, False
         opened = self._facts()
-        return {name: np.where(rows, opened[name], values) for name, values in facts.items()}
+        return {
+            name: np.where(rows.reshape(-1, *[1] * (values.ndim - 1)), opened[name], values)
+            for name, values in facts.items()
+        }
 
 
 def _masked(facts: Facts, rows: np.ndarray) -> dict[str, Any]:

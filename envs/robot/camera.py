@@ -51,6 +51,20 @@ class Camera:
         near, far = (plane * model.stat.extent for plane in (model.vis.map.znear, model.vis.map.zfar))
         return (near / (1.0 - depth * (1.0 - near / far))).astype(np.float32)
 
+    def pixel(self, row: int, point: np.ndarray) -> np.ndarray:
+        """Where a point of a scene ``[3]`` is in the image: pixels from the left and from the top, ``[2]``.
+
+        It may be outside of the image.  Raises :class:`ValueError` for a point that is not in front of the camera.
+        """
+        model, data = self._world.data(row)
+        camera = self._view.fixedcamid
+        x, y, behind = data.cam_xmat[camera].reshape(3, 3).T @ (point - data.cam_xpos[camera])
+        if behind >= 0:
+            raise ValueError(f"{point} is not in front of the camera")
+        height, width = self._size
+        focal = height / 2 / np.tan(np.deg2rad(model.cam_fovy[camera]) / 2)
+        return np.array([width / 2 - focal * x / behind, height / 2 + focal * y / behind])
+
     def close(self) -> None:
         """Free what draws; another image makes it anew."""
         if self._free is not None:

@@ -76,8 +76,9 @@ class Core:
         return self.family.feel(self.world).astype(np.float32)
 
     def facts(self, judged: Assessment, valid: np.ndarray) -> dict[str, np.ndarray]:
-        """What ``info`` holds of every step, each ``[N]``."""
+        """What ``info`` holds of every step, each ``[N]`` or ``[N, K]``."""
         return {
+            **{name: values.copy() for name, values in self.family.named(self.world).items()},
             "success": judged.success,
             "stage": judged.stage,
             "progress": judged.progress,

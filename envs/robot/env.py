@@ -25,8 +25,8 @@ class Robot(Episode):
     another shape is invalid: it changes nothing, and ``info["feedback"]`` says why.
 
     The reward is sparse: 1 for the step that solves the task, which ends the episode.  ``info`` has ``instruction``,
-    ``success``, ``stage`` (how many stages are behind), ``progress`` (in [0, 1]) and ``valid_action``;
-    :mod:`palestra.rewards.robot` makes other rewards of them.
+    ``success``, ``stage`` (how many stages are behind), ``progress`` (in [0, 1]) and ``valid_action``, of which
+    :mod:`palestra.rewards.robot` makes other rewards; and what the family's ``meanings`` name of the scene.
 
     Args:
         family: the id of the family, such as ``"Reach-v0"``.
@@ -110,9 +110,9 @@ class Robot(Episode):
             return self.core.observe()[0]
         shown: dict[str, Any] = {
             "text": self.core.world.instruction(0),
-            "image": self._camera.image(0),
+            "image": self.camera.image(0),
             "state": self.core.feel()[0],
         }
         if self._observation == "rgbd":
-            shown["depth"] = self._camera.depth(0)
+            shown["depth"] = self.camera.depth(0)
         return shown

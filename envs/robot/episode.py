@@ -28,7 +28,7 @@ class Episode(gymnasium.Env[Any, Any]):
             raise ValueError(f"render_mode must be None or one of {', '.join(map(repr, modes))}, not {render_mode!r}")
         self.render_mode = render_mode
         self.core = core
-        self._camera = Camera(core.world, camera, size)
+        self.camera = Camera(core.world, camera, size)
         self._told = ""
         self._over = False
 
@@ -43,6 +43,13 @@ class Episode(gymnasium.Env[Any, Any]):
     def axes(self, split: str) -> Mapping[str, Sequence[Any]]:
         """What tasks are numbered along: the combination of words, and the variation of the layout."""
         return self.core.tasks.axes(split)
+
+    @property
+    def meanings(self) -> dict[str, str]:
+        """What ``info`` says of the scene, in words, by name."""
+        family = self.core.family
+        said = {name: family.meanings[name] for name in family.named(self.core.world)}
+        return {**said, "success": "whether the task is solved"}
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Open a task, a drawn one for training unless ``options`` name a ``task`` and a ``split``.
@@ -75,11 +82,11 @@ class Episode(gymnasium.Env[Any, Any]):
         self.core.world.layout(0)
         if self.render_mode is None:
             raise ValueError("make the environment with render_mode='rgb_array' to render it")
-        return self._camera.image(0) if self.render_mode == "rgb_array" else self._camera.depth(0)
+        return self.camera.image(0) if self.render_mode == "rgb_array" else self.camera.depth(0)
 
     def close(self) -> None:
         """Free what draws and what computes."""
-        self._camera.close()
+        self.camera.close()
         self.core.world.close()
 
     def _need_open(self) -> None:
@@ -93,7 +100,7 @@ class Episode(gymnasium.Env[Any, Any]):
 
     def _info(self, judged: Assessment, feedback: str | None = None) -> dict[str, Any]:
         facts = self.core.facts(judged, np.array([feedback is None]))
-        info: dict[str, Any] = {name: values[0].item() for name, values in facts.items()}
+        info: dict[str, Any] = {name: values[0].tolist() for name, values in facts.items()}
         info["instruction"] = self.core.world.instruction(0)
         if feedback is not None:
             info["feedback"] = feedback

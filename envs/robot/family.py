@@ -74,6 +74,8 @@ class Family(ABC):
     """The ways to drive the body, the usual one first, and how many numbers an action has."""
     guide: ClassVar[str]
     """What the numbers of an action are, in words."""
+    meanings: ClassVar[Mapping[str, str]]
+    """What each of :meth:`named` is, in words."""
 
     @property
     @abstractmethod
@@ -99,6 +101,10 @@ class Family(ABC):
     @abstractmethod
     def features(self, world: World) -> np.ndarray:
         """The scene beside the body, ``[N, F]``, what the task is about in fixed roles."""
+
+    @abstractmethod
+    def named(self, world: World) -> dict[str, np.ndarray]:
+        """What ``info`` says of the scene by name, for programs that judge it: each ``[N]`` or ``[N, K]``."""
 
     @abstractmethod
     def assess(self, world: World) -> Assessment:

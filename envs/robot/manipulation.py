@@ -29,6 +29,12 @@ class Manipulation(Family):
         "the last number closes the gripper at -1 and opens it at 1. Do what the instruction asks."
     )
 
+    meanings: ClassVar[Mapping[str, str]] = {
+        "hand": "x, y and z of the hand: metres away from the arm's base, to its left, and up",
+        "opening": "the gap between the fingers in metres",
+        "objects": "x, y and z of each object, the one that the task is about first",
+        "places": "x, y and z of each place or marker, the one that the task is about first",
+    }
     lifts: ClassVar[bool] = False
     """Whether objects are to be picked up; :meth:`moves` then says which."""
 
@@ -65,6 +71,17 @@ class Manipulation(Family):
             parts += [pose[:, :3] - here, pose[:, 3:], world.object_speed(number)]
         parts += [world.place_position(number) - here for number in range(len(self.places))]
         return np.concatenate(parts, axis=1)
+
+    def named(self, world: World) -> dict[str, np.ndarray]:
+        """The hand, and where everything is."""
+        found = {"hand": arm.grip(world), "opening": arm.opening(world)}
+        if self.things:
+            things = [world.object_position(number) for number in range(self.things)]
+            found["objects"] = np.concatenate(things, axis=1)
+        if self.places:
+            places = [world.place_position(number) for number in range(len(self.places))]
+            found["places"] = np.concatenate(places, axis=1)
+        return found
 
     def oracle(self, world: World, row: int, control: Control) -> np.ndarray:
         """The action that follows :meth:`advise`."""

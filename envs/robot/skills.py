@@ -112,7 +112,7 @@ class Skills(Episode):
             lines.append(self._told)
         lines.append(f"Stages done: {judged.stage[0]} of {len(self.core.family.stages)}")
         if self._sees:
-            return {"text": "\n".join(lines), "image": self._camera.image(0)}
+            return {"text": "\n".join(lines), "image": self.camera.image(0)}
         return "\n".join([*lines, *self._set.describe()])
 
 

@@ -93,7 +93,7 @@ class Schema:
 
 def state_of(turn: Turn) -> dict[str, Any]:
     """What a program may read of a turn: the ``info`` after it, ``observation``, ``action`` and ``env_reward``."""
-    seen = turn.observation["text"] if isinstance(turn.observation, Mapping) else turn.observation
+    seen = turn.observation.get("text", "") if isinstance(turn.observation, Mapping) else turn.observation
     return {**turn.info, "observation": seen, "action": turn.action, "env_reward": turn.reward}
 
 
@@ -105,7 +105,8 @@ def states_of(trajectories: Iterable[Trajectory]) -> list[dict[str, Any]]:
 def infer_schema(task: str, trajectories: Sequence[Trajectory], meanings: Mapping[str, str]) -> Schema:
     """A schema of the fields in ``meanings`` (name to words), with kinds and bounds as these trajectories show them.
 
-    Raises ValueError for a field that a turn lacks or that is neither number, truth value nor text.
+    A list is one of numbers, always as many.  Raises ValueError for a field that a turn lacks or that is none of
+    number, truth value, text and such a list.
     """
     states = states_of(trajectories)
     fields = []
@@ -113,15 +114,21 @@ def infer_schema(task: str, trajectories: Sequence[Trajectory], meanings: Mappin
         values = [state[name] for state in states if name in state]
         if not values or len(values) < len(states):
             raise ValueError(f"{len(states) - len(values)} of {len(states)} turns have no {name!r}")
+        length = 0
+        if isinstance(values[0], (list, tuple, np.ndarray)):
+            length = len(values[0])
+            if not length or any(np.shape(value) != (length,) for value in values):
+                raise ValueError(f"{name!r} is not always a list of as many numbers")
+            values = np.concatenate(values).tolist()
         kinds = {_kind(value) for value in values}
         kind = "number" if kinds == {"number", "integer"} else kinds.pop() if len(kinds) == 1 else None
         if kind is None:
             raise ValueError(f"{name!r} is not always a number, a truth value or a text, and of one kind")
         if kind in ("number", "integer"):
-            fields.append(Field(name, meaning, kind, float(min(values)), float(max(values))))  # type: ignore[arg-type]
+            fields.append(Field(name, meaning, kind, float(min(values)), float(max(values)), length=length))  # type: ignore[arg-type]
         else:
             choices = tuple(dict.fromkeys(values)) if kind == "text" else ("",)
-            fields.append(Field(name, meaning, kind, choices=choices))  # type: ignore[arg-type]
+            fields.append(Field(name, meaning, kind, choices=choices, length=length))  # type: ignore[arg-type]
     return Schema(task, tuple(fields))
 
 

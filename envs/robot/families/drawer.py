@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
@@ -38,6 +39,11 @@ class OpenDrawer(Manipulation):
     things = 0
     places = ()
     stages = ("at the handle", "handle in the hand", "drawer open")
+    meanings: ClassVar[Mapping[str, str]] = {
+        **Manipulation.meanings,
+        "handles": "x, y and z of each handle, the one that the task is about first",
+        "slides": "how far out each drawer is in metres, in the same order",
+    }
 
     @property
     def combinations(self) -> Sequence[tuple[str, ...]]:
@@ -73,6 +79,12 @@ class OpenDrawer(Manipulation):
         for number in range(COUNT):
             parts += [self.handle(world, number) - here, self.slide(world, number)[:, None]]
         return np.concatenate(parts, axis=1)
+
+    def named(self, world: World) -> dict[str, np.ndarray]:
+        """The hand and the drawers."""
+        handles = np.concatenate([self.handle(world, number) for number in range(COUNT)], axis=1)
+        slides = np.stack([self.slide(world, number) for number in range(COUNT)], axis=1)
+        return {**super().named(world), "handles": handles, "slides": slides}
 
     def grips(self, world: World, number: int) -> np.ndarray:
         """Whether the fingers are closed on a drawer's handle, ``[N]``."""

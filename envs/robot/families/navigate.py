@@ -44,6 +44,11 @@ class Navigate(Family):
         "speed ahead, and how fast to turn to the left. Do what the instruction asks."
     )
 
+    meanings: ClassVar[Mapping[str, str]] = {
+        "goal": "how far the pillar to drive to is ahead of the robot and to its left, in metres",
+        "lidar": "how far it is to the next thing in 24 directions, the first ahead, turning left, in metres",
+    }
+
     @property
     def combinations(self) -> Sequence[tuple[str, ...]]:
         """The colour to drive to, and those of the two other coloured pillars."""
@@ -73,6 +78,10 @@ class Navigate(Family):
     def features(self, world: World) -> np.ndarray:
         """Where the goal is from the base: ahead and to the left, in metres ``[N, 2]``."""
         return base.into_body(world, world.place_position(0)[:, :2] - world.joints[:, :2])
+
+    def named(self, world: World) -> dict[str, np.ndarray]:
+        """Where the goal is, and what the lidar sees."""
+        return {"goal": self.features(world), "lidar": base.lidar(world, PILLARS, PILLAR.size[0])}
 
     def assess(self, world: World) -> Assessment:
         """One stage: to be there."""
