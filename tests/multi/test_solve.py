@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -96,14 +96,19 @@ def test_a_team_wins_at_levines_hats_as_often_as_is_known(height: int, best: flo
     assert solve.exploitability(hats, strategies) == pytest.approx(0)
 
 
-def test_a_crossed_team_at_levines_hats_wins_less_than_one_that_does_not_look() -> None:
+def test_where_one_looks_at_levines_hats_the_other_gains_by_looking_too() -> None:
     hats = make_game("LevineHats-v0")
-    crossed, np_random = hats.scripted()["crossed"], np.random.default_rng(0)
-    won = 0.0
-    for state, chance in hats.chances(hats.start()):
-        named = {player: crossed(state, player, np_random) for player in hats.movers(state)}
-        won += chance * hats.returns(hats.play(state, named))[0]
-    assert won == pytest.approx(3 / 16)
+    look_out, np_random = hats.scripted()["lookout"], np.random.default_rng(0)
+
+    def wins(second: Callable[[Any], str]) -> float:
+        return sum(
+            chance * hats.returns(hats.play(state, {0: look_out(state, 0, np_random), 1: second(state)}))[0]
+            for state, chance in hats.chances(hats.start())
+        )
+
+    assert wins(lambda state: "1") == wins(lambda state: "2") == 4 / 16
+    assert wins(lambda state: look_out(state._replace(hats=state.hats[::-1]), 0, np_random)) == 5 / 16
+    assert {look_out(state, 1, np_random) for state, _ in hats.chances(hats.start())} == {"1", "2"}
 
 
 def test_matrix_games_have_the_known_equilibria() -> None:

@@ -75,13 +75,15 @@ class LevineHats(Game[State]):
         return (float(won), float(won))
 
     def scripted(self) -> Mapping[str, Mover]:
-        """``crossed`` looks, but at cross purposes, so that a team of it wins less than one that does not look."""
-        return {"crossed": self._cross}
+        """``lookout``: the first player looks, the second does not, so that a team of it wins 1/4 as if neither did."""
+        return {"lookout": self._look_out}
 
-    def _cross(self, state: State, player: int, np_random: np.random.Generator) -> str:
-        """The first player names the lowest place where the partner's hat is black, the second where it is white."""
-        seen, wanted = state.hats[1 - player], 1 - player
-        return str(1 + seen.index(wanted) if wanted in seen else self.height)
+    def _look_out(self, state: State, player: int, np_random: np.random.Generator) -> str:
+        """The first player names the lowest place where the partner's hat is black, the second any place."""
+        if player == 1:
+            return str(1 + int(np_random.integers(self.height)))
+        seen = state.hats[1]
+        return str(1 + seen.index(1) if 1 in seen else self.height)
 
     def facts(self, state: State, player: int) -> str:
         """The other's hats."""
