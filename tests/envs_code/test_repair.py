@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from palestra import EnvironmentFault, Status, Trajectory, Turn
@@ -20,6 +24,7 @@ from palestra.envs.code.repair.trusted import answers
 from palestra.envs.code.sandboxes import shared_sandbox
 from palestra.rewards import parse_reward
 from palestra.sandbox import open_sandbox
+from palestra.sandbox.inside.linux import descendants
 
 DATA = Path(__file__).parent / "data"
 SPLITS = ("train", "validation", "test")
@@ -292,3 +297,51 @@ def test_a_file_of_something_else_is_refused_with_the_line(line: str, tmp_path: 
 def test_a_file_that_is_missing_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"none\.jsonl"):
         CodeRepair(problems=tmp_path / "none.jsonl")
+
+
+def _is_first_of_a_namespace(pid: int) -> bool:
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return "\t1\n" in Path(f"/proc/{pid}/status").read_text().partition("NSpid:")[2].partition("NSpgid")[0]
+    return False
+
+
+def test_thirty_two_environments_while_one_sandbox_in_five_is_killed() -> None:
+    """No wrong reward, no hang, and every fault a fault."""
+    sandbox = shared_sandbox("bubblewrap")
+    envs = [CodeRepair(levels=[1]) for _ in range(32)]
+    over = threading.Event()
+
+    def kill() -> None:
+        """Kill one of the processes that hold programs, again and again: a session or a supervisor, of whomever."""
+        rng = np.random.default_rng(0)
+        while not over.wait(0.05):
+            # A program is none of them, whose end could be its own doing.
+            holders = [pid for pid in descendants(sandbox.processes[0])[2:] if _is_first_of_a_namespace(pid)]
+            if holders:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(int(rng.choice(holders)), signal.SIGKILL)
+
+    def play(number: int) -> tuple[list[float], int]:
+        env, rewards, faults = envs[number], [], 0
+        for task in range(number, number + 6):
+            env.reset(seed=0, options={"task": task, "split": "train"})
+            action = env.oracle() if number % 2 else "delete[1]"
+            try:
+                rewards.append(env.step(action)[1])
+            except EnvironmentFault:
+                faults += 1
+        return rewards, faults
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    try:
+        with ThreadPoolExecutor(32) as pool:
+            played = list(pool.map(play, range(32)))
+    finally:
+        over.set()
+        killer.join()
+    for number, (rewards, _) in enumerate(played):
+        assert set(rewards) <= {float(number % 2)}, number
+    faults = sum(faults for _, faults in played)
+    assert 10 <= faults <= 32 * 6 / 2
+    assert play(1) == ([1.0] * 6, 0)
