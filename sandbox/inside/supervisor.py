@@ -144,7 +144,7 @@ def _begin_programs(jail: Jail, hides_count: bool) -> NoReturn:
             if not hides_count:
                 os._exit(0)  # the next program could tell by its number how many there have been
             linux.unshare("ipc")
-            os.write(_PIDS, b"1")
+            os.pwrite(_PIDS, b"1", 0)
 
 
 def _become_program(jail: Jail) -> NoReturn:
