@@ -84,6 +84,8 @@ class SmallModel:
     """Read and write small letters only, which is easier to learn; not for code."""
     max_context: int = 2048
     """Longest context in tokens."""
+    episodes: int = 600
+    """Episodes by the oracle, or by chance, whose texts the tokenizer is made of."""
 
 
 @dataclass(frozen=True)

@@ -36,8 +36,6 @@ from .tasks import Tasks
 
 MakeEnv = Callable[[], Any]
 
-_CORPUS_EPISODES = 600
-
 
 @dataclass
 class Setup:
@@ -201,7 +199,7 @@ def _make(spec: gymnasium.envs.registration.EnvSpec, options: dict[str, Any]) ->
 
 def _corpus(config: Config, env: Any, tasks: Tasks, rollout: Rollout) -> list[Trajectory]:
     """Episodes by the oracle, or by chance: what a small model's tokenizer is to read."""
-    jobs = tasks.shown(_CORPUS_EPISODES)
+    jobs = tasks.shown(config.small.episodes)
     if config.self_play:
         by_chance = dict.fromkeys(rollout.roles, "random")
         return rollout.collect([replace(job, players=by_chance) for job in jobs], Sampling())
