@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -15,6 +15,8 @@ class PointMass(gymnasium.Env[np.ndarray, np.ndarray]):
     It pays minus the distance after each step.  The oracle goes straight there.  ``sparse`` pays 1 at the end alone,
     within 0.1 of the origin.
     """
+
+    meanings: ClassVar = {"position": "x and y of the point, the goal is at 0, 0", "success": "whether it is there"}
 
     def __init__(self, sparse: bool = False) -> None:
         self.observation_space = spaces.Box(-2, 2, (2,), np.float32)
@@ -31,7 +33,8 @@ class PointMass(gymnasium.Env[np.ndarray, np.ndarray]):
         distance = float(np.linalg.norm(self.position))
         success = distance < 0.1
         reward = float(success) if self._sparse else -distance
-        return self._observe(), reward, self._sparse and success, False, {"success": success, "distance": distance}
+        info = {"success": success, "distance": distance, "position": self.position.tolist()}
+        return self._observe(), reward, self._sparse and success, False, info
 
     def oracle(self) -> np.ndarray:
         return np.clip(-self.position, -0.2, 0.2).astype(np.float32)

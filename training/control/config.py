@@ -41,6 +41,8 @@ class Evaluation:
     """Environment steps between evaluations; the first is before, the last after training."""
     baselines: bool = True
     """Also play a random agent and, if there is one, the environment's oracle."""
+    film: bool = True
+    """Draw an episode of the trained policy for the report, where the environment can be drawn."""
 
 
 @dataclass(frozen=True)

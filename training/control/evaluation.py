@@ -47,13 +47,15 @@ class Evaluator:
         self._env = make_single(config)
         self._settings = config.evaluation
         self._frame = Frame(self._env.observation_space, self._env.action_space, config.env)
-        self._jobs = Tasks(self._env, config.env, config.seed).held_out(
-            config.evaluation.split, config.evaluation.episodes
-        )
+        self._jobs = held_out(self._env, config)
 
     def policy(self, learner: Acting, step: int) -> dict[str, Any]:
         """How a learner does after ``step`` steps."""
         return self._measure("policy", ControlAgent(learner, self._frame), step)
+
+    def episodes(self, learner: Acting) -> list[Trajectory]:
+        """What a learner does in them."""
+        return play_jobs(self._env, ControlAgent(learner, self._frame), self._jobs)
 
     def baselines(self) -> list[dict[str, Any]]:
         """How a random agent does, and the environment's oracle if it has one."""
@@ -75,6 +77,11 @@ class Evaluator:
         row = summarise(name, step, self._settings.split, episodes).as_dict()
         said = any("success" in episode.turns[-1].info for episode in episodes if episode.turns)
         return row if said else {key: value for key, value in row.items() if not key.startswith("success")}
+
+
+def held_out(env: gymnasium.Env[Any, Any], config: ControlConfig) -> list[Job]:
+    """The episodes that a run is measured by."""
+    return Tasks(env, config.env, config.seed).held_out(config.evaluation.split, config.evaluation.episodes)
 
 
 def play_jobs(env: gymnasium.Env[Any, Any], agent: Agent, jobs: Sequence[Job]) -> list[Trajectory]:

@@ -20,6 +20,7 @@ from .buffer import Transitions
 from .config import ControlConfig, PPOConfig, SACConfig, check
 from .demonstrations import demonstrate
 from .evaluation import Evaluator
+from .film import film
 from .ppo import PPO
 from .report import write_report
 from .sac import SAC
@@ -129,6 +130,8 @@ def _train(
             if last or _passed(config.checkpoint_every, previous, step):
                 checkpoint.save(run, step, [], learner.state(), {})
                 learner.begin(_drawn(config.seed, step, 0))
+        if config.evaluation.film and (missing := film(config, learner, run)):
+            metrics.say(f"no pictures: {missing}")
         metrics.say(f"report: {write_report(run)}")
 
 

@@ -22,6 +22,7 @@ from ..report import (
     settings,
 )
 from .config import ControlConfig
+from .film import FILM, STRIP
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -39,6 +40,7 @@ def write_report(run: str | Path) -> Path:
         _headline(results),
         _table(results),
         f"![Learning curves]({CURVES})",
+        f"![An episode of the policy]({STRIP})\n\n[The same, moving]({FILM})" if (folder / STRIP).exists() else "",
         _effort(rows, config),
         settings(config),
     ]

@@ -17,10 +17,11 @@ from gymnasium.envs.registration import EnvSpec
 from gymnasium.vector import AutoresetMode, VectorEnv
 
 from ...envs.check.maker import find_spec
-from ...rewards import Reward, parse_reward, robot
+from ...rewards import Reward, parse_reward, robot, score
 from ...rewards import env as environments_own
+from ...rewards.reward import Scope
 from ...rewards.wrapper import RunningReward
-from ...trajectory import Turn
+from ...trajectory import Status, Trajectory, Turn
 from ..recipe import RecipeError
 from .config import ControlConfig
 
@@ -124,6 +125,7 @@ class Vector:
         self._kind = next((kind for kind in BATCHED if reward == getattr(robot, kind)), None)
         own = reward == environments_own or self._kind is not None
         self._payers = [] if own else [RunningReward(reward) for _ in range(self.num_envs)]
+        self._reward = reward
         self.training_step = 0
         """For rewards that are annealed."""
         self._finished: list[Ended] = []
@@ -186,11 +188,25 @@ class Vector:
 
     def _pay(self, before: np.ndarray, actions: np.ndarray, step: Step, infos: Mapping[str, Any]) -> np.ndarray:
         """What the reward pays for a step, [envs]."""
-        paid = np.zeros(self.num_envs)
-        for index in np.flatnonzero(step.valid).tolist():
+        paid, rows = np.zeros(self.num_envs), np.flatnonzero(step.valid).tolist()
+        turns = {}
+        for index in rows:
+            info = self._info(infos, index, bool(step.ended[index]))
+            turns[index] = Turn({"state": before[index]}, actions[index], float(step.rewards[index]), info=info)
+        if self._reward.scope is Scope.TURN:
+            # One call for all of them, since a program's or a model's judgement costs little more for many turns.
+            played = [
+                Trajectory(
+                    self._name, None, 0, [turn], Status.TERMINATED if step.terminated[index] else Status.TRUNCATED
+                )
+                for index, turn in turns.items()
+            ]
+            paid[rows] = [
+                values[-1] for values in score(self._reward, played, self.training_step) if values is not None
+            ]
+            return paid
+        for index, turn in turns.items():
             terminated, truncated = bool(step.terminated[index]), bool(step.truncated[index])
-            info = self._info(infos, index, terminated or truncated)
-            turn = Turn({"state": before[index]}, actions[index], float(step.rewards[index]), info=info)
             paid[index], _ = self._payers[index].pay(turn, terminated, truncated, self.training_step)
             if terminated or truncated:
                 self._payers[index].start(self._name)
@@ -258,9 +274,10 @@ def make_vector(config: ControlConfig) -> Vector:
         raise RecipeError(f"--reward {config.reward}: {error}") from error
 
 
-def make_single(config: ControlConfig) -> gymnasium.Env[Any, Any]:
+def make_single(config: ControlConfig, render_mode: str | None = None) -> gymnasium.Env[Any, Any]:
     """One environment of a run, which pays its own reward whatever the run maximises."""
-    return gymnasium.make(_spec(config.env), disable_env_checker=True, **config.env_options)
+    drawn: dict[str, Any] = {} if render_mode is None else {"render_mode": render_mode}
+    return gymnasium.make(_spec(config.env), disable_env_checker=True, **config.env_options, **drawn)
 
 
 def _spec(name: str) -> EnvSpec:
