@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 PICTURE = "self_play.png"
-_EXPLOITABILITY = "evaluation/exploitability"
+_EXPLOITABILITY, _SCORE, _VALUE = "evaluation/exploitability", "evaluation/score", "evaluation/value_"
 _SHOWN = 12
 """Most members in the tables: the first, and the last ones."""
 
@@ -25,13 +25,13 @@ def section(folder: Path, rows: Sequence[Mapping[str, Any]]) -> str:
 
     ``rows`` are those of the run's metrics.
     """
-    curve = [(row["step"], row[_EXPLOITABILITY]) for row in rows if row.get(_EXPLOITABILITY) is not None]
+    curve = _curve(rows, _EXPLOITABILITY)
     path = folder / RATINGS
     ratings = json.loads(path.read_text()) if path.is_file() else None
     if not curve and not ratings:
         return ""
-    _draw(folder / PICTURE, curve, ratings)
-    parts = ["## Self-play", _exploitability(curve), f"![Self-play]({PICTURE})"]
+    _draw(folder / PICTURE, curve, _curve(rows, _SCORE), ratings)
+    parts = ["## Self-play", _exploitability(curve), _values(rows), f"![Self-play]({PICTURE})"]
     if ratings:
         parts += [_elo(ratings), _payoff(ratings)]
     return "\n\n".join(part for part in parts if part)
@@ -47,6 +47,20 @@ def _exploitability(curve: Sequence[tuple[int, float]]) -> str:
         "response gains, averaged over the roles, computed from the probabilities with which the policy of that step "
         "(the last iterate, no average over steps) chooses in every situation of the game."
     )
+
+
+def _curve(rows: Sequence[Mapping[str, Any]], key: str) -> list[tuple[int, float]]:
+    """The steps at which something was measured, and what it was."""
+    return [(row["step"], row[key]) for row in rows if row.get(key) is not None]
+
+
+def _values(rows: Sequence[Mapping[str, Any]]) -> str:
+    measured = [row for row in rows if any(key.startswith(_VALUE) for key in row)]
+    if not measured:
+        return ""
+    values = {key.removeprefix(_VALUE): value for key, value in measured[-1].items() if key.startswith(_VALUE)}
+    said = ", ".join(f"{role} {value:+.4f}" for role, value in values.items())
+    return f"Where the policy takes every role, each can expect, computed likewise: {said}."
 
 
 def _shown(ratings: Mapping[str, Any]) -> list[int]:
@@ -74,20 +88,28 @@ def _payoff(ratings: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _draw(path: Path, curve: Sequence[tuple[int, float]], ratings: Mapping[str, Any] | None) -> None:
+def _draw(
+    path: Path,
+    exploitability: Sequence[tuple[int, float]],
+    score: Sequence[tuple[int, float]],
+    ratings: Mapping[str, Any] | None,
+) -> None:
+    """How exploitable the policy is, where that is measured, its mean score in evaluations, and the payoff matrix."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(11, 4.2), dpi=130, layout="constrained")
-    left, right = figure.subplots(1, 2)
-    left.set_title("Exploitability of the policy", loc="left", fontsize=11)
-    left.set_xlabel("step")
-    left.grid(alpha=0.25, linewidth=0.7)
-    left.spines[["top", "right"]].set_visible(False)
-    if curve:
-        left.plot(*np.array(curve, float).T, color="#2563a8", linewidth=2)
-        left.set_ylim(bottom=0)
-    else:
-        left.text(0.5, 0.5, "not measured", transform=left.transAxes, ha="center", va="center", color="#8a8f98")
+    curves = [("Mean score in evaluations", score)]
+    if exploitability:
+        curves.insert(0, ("Exploitability of the policy", exploitability))
+    figure = Figure(figsize=(5.5 * (len(curves) + 1), 4.2), dpi=130, layout="constrained")
+    *left, right = figure.subplots(1, len(curves) + 1)
+    for axis, (title, curve) in zip(left, curves, strict=True):
+        axis.set_title(title, loc="left", fontsize=11)
+        axis.set_xlabel("step")
+        axis.grid(alpha=0.25, linewidth=0.7)
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.plot(*np.array(curve, float).reshape(-1, 2).T, color="#2563a8", linewidth=2)
+    if exploitability:
+        left[0].set_ylim(bottom=0)
     _draw_payoff(right, ratings)
     figure.savefig(path)
 

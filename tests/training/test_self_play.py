@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -235,6 +236,7 @@ def test_a_run_goes_on_where_it_was_to_the_bit(tmp_path: Path, flags: list[str])
 
     report = (whole / "report.md").read_text()
     assert "Exploitability after 4 steps" in report
+    assert re.search(r"each can expect, computed likewise: player_0 [+-]0\.\d{4}, player_1 [+-]0\.\d{4}\.", report)
     assert "| step-000004 |" in report
     assert (whole / "self_play.png").stat().st_size > 10_000
     curve = [row["evaluation/exploitability"] for row in metrics.read(whole) if "evaluation/exploitability" in row]
