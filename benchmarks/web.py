@@ -1,21 +1,22 @@
 """Steps per second and reset time on MiniWoB pages: here, in BrowserGym without its delays, and in MiniWoB++ itself.
 
 All three use this machine's Chromium, the same tasks and the same kind of action: a click on a place of the page.  They
-take turns, a block of episodes each, with and without screenshots, in one process and in two at once.  The other two
-are measured where they are installed: browsergym-miniwob with Playwright, and miniwob with chromedriver.
+take turns, a block of episodes each in a process of its own, with and without screenshots, one process at a time and
+two.  The others are measured where they are installed: MiniWoB++ beside chromedriver; BrowserGym, which wants an old
+Playwright, in an environment of its own, whose Python ``BROWSERGYM_PYTHON`` names.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import json
 import os
 import platform
 import shutil
 import statistics
+import subprocess
 import sys
 import time
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 TASKS = ("click-checkboxes", "click-button", "enter-text", "choose-list")
@@ -23,11 +24,11 @@ EPISODES = int(os.environ.get("EPISODES", "10"))
 STEPS = 8
 PLACE = (150, 205)  # nothing is there
 
-Play = Callable[[str, bool], tuple[list[float], list[float]]]
-"""Plays ``EPISODES`` episodes of a task, with screenshots or without; seconds of each reset and of each step."""
+Times = tuple[list[float], list[float]]
+"""Seconds of each reset and of each step."""
 
 
-def timed(reset: Callable[[int], Any], step: Callable[[], Any]) -> tuple[list[float], list[float]]:
+def timed(reset: Callable[[int], Any], step: Callable[[], Any]) -> Times:
     resets, steps = [], []
     reset(0)
     step()
@@ -42,7 +43,7 @@ def timed(reset: Callable[[int], Any], step: Callable[[], Any]) -> tuple[list[fl
     return resets, steps
 
 
-def ours(task: str, pictures: bool) -> tuple[list[float], list[float]]:
+def ours(task: str, pictures: bool) -> Times:
     from palestra.envs.web.miniwob.env import MiniWoB
 
     env = MiniWoB(task, observation="dict", pieces=("goal", "tree", *(["screenshot"] if pictures else [])))
@@ -53,18 +54,20 @@ def ours(task: str, pictures: bool) -> tuple[list[float], list[float]]:
         env.close()
 
 
-def browsergym(task: str, pictures: bool) -> tuple[list[float], list[float]]:
+def browsergym(task: str, pictures: bool) -> Times:
     import browsergym.core.env as core
     import browsergym.miniwob  # noqa: F401 - registers its tasks
     import gymnasium
+    from playwright.sync_api import BrowserType
 
-    os.environ.setdefault("MINIWOB_URL", f"file://{pages()}/miniwob/")
+    # Its page for the chat is in a browser of its own, which takes no options.
+    launch = BrowserType.launch
+    BrowserType.launch = lambda kind, **options: launch(kind, executable_path=os.environ["CHROMIUM"], **options)
     env: Any = gymnasium.make(
         f"browsergym/miniwob.{task}",
         headless=True,
         pre_observation_delay=0.0,
         slow_mo=0,
-        pw_chromium_kwargs={"executable_path": chromium()},
     )
     if not pictures:
         core.extract_screenshot = lambda page: None
@@ -74,13 +77,11 @@ def browsergym(task: str, pictures: bool) -> tuple[list[float], list[float]]:
         env.close()
 
 
-def selenium(task: str, pictures: bool) -> tuple[list[float], list[float]]:
+def selenium(task: str, pictures: bool) -> Times:
     import gymnasium
     import miniwob
     from miniwob.action import ActionTypes
 
-    os.environ.setdefault("MINIWOB_CHROME_BINARY", shutil.which("chromium") or chromium())
-    os.environ.setdefault("MINIWOB_CHROMEDRIVER", shutil.which("chromedriver") or "chromedriver")
     gymnasium.register_envs(miniwob)
     env: Any = gymnasium.make(f"miniwob/{task}-v1", disable_env_checker=True)
     action = env.unwrapped.create_action(ActionTypes.CLICK_COORDS, coords=PLACE)
@@ -91,59 +92,75 @@ def selenium(task: str, pictures: bool) -> tuple[list[float], list[float]]:
         env.close()
 
 
-def chromium() -> str:
-    from palestra.envs.web.browser import find_chromium
-
-    return find_chromium()
-
-
-def pages() -> str:
-    from palestra.envs.web.miniwob.env import pages_folder
-
-    return str(pages_folder())
-
-
-SIDES: dict[str, Play] = {"palestra": ours, "browsergym": browsergym, "miniwob": selenium}
+SIDES: dict[str, Callable[[str, bool], Times]] = {"palestra": ours, "browsergym": browsergym, "miniwob": selenium}
 
 
 def missing(side: str) -> str | None:
     """What has to be installed before a side can be measured."""
-    if side == "browsergym" and importlib.util.find_spec("browsergym") is None:
-        return "pip install browsergym-miniwob"
-    if side == "miniwob" and shutil.which("chromedriver") is None:
+    if side == "browsergym" and "BROWSERGYM_PYTHON" not in os.environ:
+        install = "python -m venv browsergym && browsergym/bin/pip install browsergym-miniwob"
+        return f"{install}, then BROWSERGYM_PYTHON=browsergym/bin/python"
+    if side == "miniwob" and not (shutil.which("chromedriver") and shutil.which("chromium")):
         return "apt-get install chromium-driver chromium"
     return None
 
 
-def measure(side: str, pictures: bool, processes: int) -> tuple[float, float]:
-    """Milliseconds of the median reset, and steps per second of all processes together."""
-    resets: list[float] = []
-    rate = 0.0
-    with ProcessPoolExecutor(processes) as workers:
-        for task in TASKS:
-            for reset, step in workers.map(SIDES[side], [task] * processes, [pictures] * processes):
-                resets += reset
-                rate += len(step) / sum(step) / len(TASKS)
-    return statistics.median(resets) * 1000, rate
+def environment() -> dict[str, str]:
+    """What the sides are told of this machine's Chromium and of the pages."""
+    from palestra.envs.web.browser import find_chromium
+    from palestra.envs.web.miniwob.env import pages_folder
+
+    return {
+        **os.environ,
+        "CHROMIUM": str(find_chromium()),
+        "MINIWOB_URL": f"file://{pages_folder()}/miniwob/",
+        "MINIWOB_CHROME_BINARY": shutil.which("chromium") or "",
+        "MINIWOB_CHROMEDRIVER": shutil.which("chromedriver") or "",
+    }
+
+
+def play(side: str, task: str, pictures: bool, processes: int, given: dict[str, str]) -> list[Times]:
+    """The times of as many processes at once as are asked for."""
+    python = os.environ["BROWSERGYM_PYTHON"] if side == "browsergym" else sys.executable
+    command = [python, __file__, side, task, str(int(pictures))]
+    started = [subprocess.Popen(command, env=given, stdout=subprocess.PIPE, text=True) for _ in range(processes)]
+    said = [process.communicate()[0] for process in started]
+    if any(process.returncode for process in started):
+        raise SystemExit(f"{' '.join(command)} has failed")
+    return [json.loads(lines.splitlines()[-1]) for lines in said]
+
+
+def compare(sides: list[str], pictures: bool, processes: int, given: dict[str, str]) -> None:
+    """Print the median reset in milliseconds, and the steps per second of all processes together, of each side."""
+    resets: dict[str, list[float]] = {side: [] for side in sides}
+    rates = dict.fromkeys(sides, 0.0)
+    for task in TASKS:
+        for side in sides:
+            for reset, step in play(side, task, pictures, processes, given):
+                resets[side] += reset
+                rates[side] += len(step) / sum(step) / len(TASKS)
+    print(f"\n{processes} process(es), tree {'and screenshot' if pictures else 'only'}")
+    for side in sides:
+        reset = statistics.median(resets[side]) * 1000
+        ratio = rates["palestra"] / rates[side]
+        print(f"  {side:<12} reset {reset:8.1f} ms   {rates[side]:8.1f} steps/s   x{ratio:.1f}", flush=True)
 
 
 def main() -> None:
-    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}, {chromium()}")
+    given = environment()
+    print(f"{platform.platform()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}, {given['CHROMIUM']}")
     print(f"{len(TASKS)} tasks, {EPISODES} episodes of {STEPS} clicks each; load {os.getloadavg()[0]:.1f}")
-    sides = []
+    sides = [side for side in SIDES if missing(side) is None]
     for side in SIDES:
         if note := missing(side):
             print(f"{side} is not measured: {note}")
-        else:
-            sides.append(side)
     for processes in (1, 2):
         for pictures in (True, False):
-            figures = {side: measure(side, pictures, processes) for side in sides}
-            print(f"\n{processes} process(es), tree {'and screenshot' if pictures else 'only'}")
-            for side, (reset, rate) in figures.items():
-                ratio = figures["palestra"][1] / rate
-                print(f"  {side:<12} reset {reset:8.1f} ms   {rate:8.1f} steps/s   x{ratio:.1f}")
+            compare(sides, pictures, processes, given)
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:]:
+        print(json.dumps(SIDES[sys.argv[1]](sys.argv[2], sys.argv[3] == "1")))
+    else:
+        main()
