@@ -10,6 +10,7 @@ import pytest
 
 from palestra import Trajectory
 from palestra.agents.scripted import OracleAgent, RandomAgent, play
+from palestra.envs.robot.env import Robot
 from palestra.envs.robot.guidance import Guidance
 from palestra.envs.robot.scene import COLOURS
 from palestra.rewards import score
@@ -31,18 +32,26 @@ def by_colour(image: np.ndarray, instruction: str) -> list[np.ndarray]:
 
 @pytest.fixture(scope="module")
 def played() -> list[Trajectory]:
-    """What the oracle does in one task, and what chance does."""
-    env = Guidance(gymnasium.make("PickPlace-v0", disable_env_checker=True), by_colour)
-    episodes = [play(env, agent, seed=1) for agent in (OracleAgent(), RandomAgent())]
+    """What the oracle does, and what chance does, with keypoints that are some 5 pixels off."""
+    inner = gymnasium.make("PickPlace-v0", disable_env_checker=True)
+    robot, rng = inner.unwrapped, np.random.default_rng(0)
+    assert isinstance(robot, Robot)
+
+    def nearly(image: np.ndarray, instruction: str) -> list[np.ndarray]:
+        world = robot.core.world
+        points = [world.object_position(0)[0], world.place_position(0)[0]]
+        return [robot.camera.pixel(0, point) + rng.normal(0, 5, 2) for point in points]
+
+    env = Guidance(inner, nearly)
+    episodes = [play(env, agent, seed=2) for agent in (OracleAgent(), RandomAgent())]
     env.close()
     assert [episode.score for episode in episodes] == [1.0, 0.0]
     return episodes
 
 
-def test_a_pixel_is_where_the_picture_shows_a_point(played: list[Trajectory]) -> None:
-    env: Any = gymnasium.make("PickPlace-v0").unwrapped
+def test_a_pixel_is_where_the_picture_shows_a_point() -> None:
     for camera in ("front", "top"):
-        env = gymnasium.make("PickPlace-v0", camera=camera, render_mode="rgb_array").unwrapped
+        env: Any = gymnasium.make("PickPlace-v0", camera=camera, render_mode="rgb_array").unwrapped
         _, info = env.reset(seed=1)
         seen = by_colour(env.render(), info["instruction"])
         named = [np.array(info["objects"][:3]), np.array(info["places"][:3])]
@@ -51,9 +60,9 @@ def test_a_pixel_is_where_the_picture_shows_a_point(played: list[Trajectory]) ->
         env.close()
 
 
-def test_kagi_pays_for_the_way_along_keypoints_that_are_read_in_the_image(played: list[Trajectory]) -> None:
-    solved, chance = (float(score(waypoint_progress, [episode])[0].sum()) for episode in played)
-    assert solved > 0.9
+def test_kagi_pays_for_the_way_along_keypoints(played: list[Trajectory]) -> None:
+    solved, chance = (float(score(waypoint_progress(radius=20.0), [episode])[0].sum()) for episode in played)
+    assert solved > 0.8
     assert chance < 0.5
 
 
