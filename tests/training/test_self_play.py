@@ -145,6 +145,17 @@ def test_a_role_that_is_taken_for_good_is_not_trained(made: Any) -> None:
         made("--opponents.roles", "dealer=random")
 
 
+def test_a_teacher_can_show_each_answer_once(made: Any) -> None:
+    flags = ["--warm-start.demonstrations=20", "--warm-start.teacher=random"]
+    every = [each.episode.turns[0] for each in made(*flags)[2].demonstrations()]
+    distinct = [each.episode.turns[0] for each in made(*flags, "--warm-start.distinct")[2].demonstrations()]
+    answers = {(turn.observation, turn.action) for turn in every}
+    assert len(distinct) == len(answers) < len(every)
+    assert {(turn.observation, turn.action) for turn in distinct} == answers
+    with pytest.raises(RecipeError, match="distinct needs"):
+        made("--warm-start.distinct", "--rollout.context=episode", "--evaluation.no-exploitability")
+
+
 def test_a_teacher_shows_the_roles_that_a_policy_takes(made: Any) -> None:
     flags = ["--warm-start.demonstrations=12", "--evaluation.no-exploitability"]
     shown = made(*flags)[2].demonstrations()
