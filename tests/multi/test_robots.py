@@ -96,8 +96,15 @@ def test_a_fork_in_the_middle_of_a_hand_over_has_the_same_future_elsewhere() -> 
         assert env.observe("robot_0") == other.observe("robot_0")
 
 
-@pytest.mark.parametrize("actions", ["numbers", "words"])
-@pytest.mark.parametrize("name", GAMES)
+@pytest.mark.parametrize(
+    ("name", "actions"),
+    [
+        ("RobotSumo-v0", "numbers"),
+        ("RobotHandOver-v0", "words"),
+        pytest.param("RobotSumo-v0", "words", marks=pytest.mark.slow),
+        pytest.param("RobotHandOver-v0", "numbers", marks=pytest.mark.slow),
+    ],
+)
 def test_they_pass_every_check_in_this_process(name: str, actions: str) -> None:
     report = palestra.check(name, kwargs={"actions": actions}, only=MULTI_CHECKS.keys() - OTHER_PROCESSES)
     assert report.passed, "\n".join(map(str, report.failures))
