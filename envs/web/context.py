@@ -144,13 +144,15 @@ class Context:
             parts.scheme in ("http", "https") and (parts.netloc in self.sites or parts.netloc in self.hosts)
         )
 
-    async def settle(self, milliseconds: float, frames: int) -> None:
+    async def settle(self, milliseconds: float, frames: int, image: bool = False) -> None:
         """Let time pass in the active tab until it rests; windows that it opens become tabs.
+
+        With ``image`` the last frame is kept for :meth:`Tab.picture`.
 
         Raises:
             BrowserLost: the page crashed, hangs, or its browser is gone.
         """
-        await self.active.settle(milliseconds, frames)
+        await self.active.settle(milliseconds, frames, image)
         while self.active.windows:
             url = self.active.windows.pop(0)
             if self.allows(url):

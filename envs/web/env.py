@@ -195,7 +195,7 @@ class WebEnv(gymnasium.Env[Any, str]):
             raise ResetNeeded("call reset() first")
         if self.render_mode == "ansi":
             return as_text(self.seen, self._look.pieces)
-        return pixels(Seen(image=self.pool.run(self._guarded(self.context.active.draw(image=True)))))
+        return pixels(Seen(image=self.pool.run(self._guarded(self.context.active.picture()))))
 
     def close(self) -> None:
         """Give the context back to the pool."""
@@ -222,7 +222,7 @@ class WebEnv(gymnasium.Env[Any, str]):
         await self.context.begin(self._sites, self._hosts)
         await self.enter(start)
         await self.prepare()
-        await self.context.settle(self._step_ms, self._frames)
+        await self._settle(self._step_ms)
         return await self._observe()
 
     async def enter(self, start: Start) -> None:
@@ -233,17 +233,22 @@ class WebEnv(gymnasium.Env[Any, str]):
 
     async def _act(self, action: str) -> tuple[Seen, Judgement, str | None]:
         feedback = None
+        self.context.active.kept = None
         try:
             calls = parse_actions(action, ACTIONS, self._multiple)
             for call in calls:
                 await self.actor.perform(call)
-                await self.context.settle(self._step_ms + self.actor.wait, self._frames)
+                await self._settle(self._step_ms + self.actor.wait)
                 await self.actor.finish()
         except ActionError as error:
             feedback = str(error)
+            self.context.active.kept = None
             await self.actor.finish()
         judgement = await self.judge()
         return await self._observe(feedback), judgement, feedback
+
+    async def _settle(self, milliseconds: float) -> None:
+        await self.context.settle(milliseconds, self._frames, image="screenshot" in self._look.pieces)
 
     async def _observe(self, error: str | None = None) -> Seen:
         return await observe(self._look, self.context, self.actor, self._names, self.goal, error or "")

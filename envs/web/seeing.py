@@ -108,7 +108,7 @@ async def observe(look: Look, context: Context, actor: Actor, names: Names, goal
         entry = history["entries"][history["currentIndex"]]
         seen.url, seen.title = entry["url"], entry["title"]
     if "screenshot" in pieces:
-        seen.image = await tab.draw(image=True)
+        seen.image = await tab.picture()
     return seen
 
 

@@ -64,6 +64,8 @@ class Tab:
     """Addresses that the page wanted to open in windows of their own."""
     dragged: dict[str, Any] | None = None
     """What is being dragged, once the page has begun a drag of its own."""
+    kept: bytes | None = None
+    """The last frame as PNG, if it was to be kept and is still how the page looks: who acts upon the page resets it."""
     crashed: bool = False
     _requested: set[str] = field(default_factory=set)
     _loading: set[str] = field(default_factory=set)
@@ -156,25 +158,26 @@ class Tab:
         source = script.replace("OFFSET", repr(offset))
         self._clock_script = (await self.call("Page.addScriptToEvaluateOnNewDocument", source=source))["identifier"]
 
-    async def pass_time(self, milliseconds: float, frames: int = 1) -> None:
-        """Let time pass in ``frames`` equal parts, with a frame drawn at the end of each.
+    async def pass_time(self, milliseconds: float, frames: int = 1, image: bool = False) -> None:
+        """Let time pass in ``frames`` equal parts, with a frame drawn at the end of each, and kept of the last one.
 
         Requests that are under way hold the clock until they are answered.
         """
-        for _ in range(frames):
+        for number in range(1, frames + 1):
             await self._advance(milliseconds / frames)
-            await self.draw()
+            await self._draw(image and number == frames)
 
-    async def settle(self, milliseconds: float, frames: int = 1) -> None:
+    async def settle(self, milliseconds: float, frames: int = 1, image: bool = False) -> None:
         """Let time pass, and then as much more as the loading of a page takes, up to ten seconds of the page's time."""
-        await self.pass_time(milliseconds, frames)
+        await self.pass_time(milliseconds, frames, image)
         waited = 0.0
         while self.loading and waited < _LONGEST_LOAD:
-            await self.pass_time(_LOAD_QUANTUM)
+            await self.pass_time(_LOAD_QUANTUM, image=image)
             waited += _LOAD_QUANTUM
         self._requested.clear()
 
     async def _advance(self, milliseconds: float) -> None:
+        self.kept = None
         if self.real_time:
             await asyncio.sleep(milliseconds / 1000)
             return
@@ -190,28 +193,31 @@ class Tab:
             if self._answered and not self._tasks and not self._expired.done():
                 # Some pictures are taken in only when the next frame is drawn, and hold the clock until then.
                 self._answered = False
-                await self.draw()
+                await self._draw()
             elif time.monotonic() > deadline:
                 raise BrowserLost(f"the page did not come to rest within {self.connection.timeout:g} s")
         self._expired.result()
         await policy
 
-    async def draw(self, image: bool = False) -> bytes | None:
-        """Draw a frame; with ``image`` return it as PNG."""
-        params: dict[str, Any] = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if image else {}
+    async def picture(self) -> bytes:
+        """How the page looks, as PNG: the frame that was kept, or a new one."""
         for _ in range(20):
-            if self._ticks_base is not None:
-                # A frame at the time of the one before would never be drawn.
-                self._drawn = max(self._ticks_base + self._elapsed, self._drawn + 0.1)
-                params["frameTimeTicks"] = self._drawn
-            answer = await self.call("HeadlessExperimental.beginFrame", **params)
-            if not image:
-                return None
-            if "screenshotData" in answer:
-                return base64.b64decode(answer["screenshotData"])
+            if self.kept is None:
+                await self._draw(image=True)
+            if self.kept is not None:
+                return self.kept
             # A document that has never been drawn has no picture yet.
             await self._advance(1.0)
         raise BrowserLost("the page cannot be drawn")
+
+    async def _draw(self, image: bool = False) -> None:
+        params: dict[str, Any] = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if image else {}
+        if self._ticks_base is not None:
+            # A frame at the time of the one before would never be drawn.
+            self._drawn = max(self._ticks_base + self._elapsed, self._drawn + 0.1)
+            params["frameTimeTicks"] = self._drawn
+        answer = await self.call("HeadlessExperimental.beginFrame", **params)
+        self.kept = base64.b64decode(answer["screenshotData"]) if "screenshotData" in answer else None
 
     # Loading ----------------------------------------------------------------------------------------------------
 
