@@ -90,7 +90,7 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
         hidden = self._judge(task, read_as.program, task.hidden)
         seen, kept = (all(answer.passed for answer in answers) for answers in (visible, hidden))
         # Only where every test passed do the rewards compare steps.
-        reference = reference_steps(self._sandbox, task) if kept else 0
+        reference = reference_steps(self._backend, task) if kept else 0
         info: dict[str, Any] = {
             "success": seen and kept,
             "overfit": seen and not kept,

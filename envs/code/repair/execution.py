@@ -11,6 +11,7 @@ from typing import Any
 
 from ....sandbox import Limits, Result, RunStatus, Sandbox
 from ...abilities import EnvironmentFault
+from ..sandboxes import shared_sandbox
 from . import runner
 from .tasks import Case, RepairTask
 from .trusted import Endless, answers
@@ -57,16 +58,16 @@ def judge(sandbox: Sandbox, program: str, name: str, cases: Sequence[Case], step
     return tuple(found + [rest] * (len(cases) - len(found)))
 
 
-def reference_steps(sandbox: Sandbox, task: RepairTask) -> int:
+def reference_steps(backend: str, task: RepairTask) -> int:
     """The steps of the reference solution over the hidden tests, counted as those of any other program."""
     arguments = json.dumps([runner.encode(list(case.arguments)) for case in task.hidden])
-    return _counted(sandbox, task.reference, task.name, arguments, task.steps)
+    return _counted(backend, task.reference, task.name, arguments, task.steps)
 
 
 @lru_cache(maxsize=10_000)
-def _counted(sandbox: Sandbox, program: str, name: str, arguments: str, steps: int) -> int:
+def _counted(backend: str, program: str, name: str, arguments: str, steps: int) -> int:
     cases = [Case(tuple(runner.decode(each)), expected=None) for each in json.loads(arguments)]
-    return max(1, sum(answer.steps for answer in judge(sandbox, program, name, cases, steps)))
+    return max(1, sum(answer.steps for answer in judge(shared_sandbox(backend), program, name, cases, steps)))
 
 
 @cache
