@@ -20,7 +20,7 @@ Result = TypeVar("Result")
 
 
 class Workers:
-    """``count`` threads, the calling one among them.
+    """``count`` threads, the calling one among them; if there are several, PyTorch's own are off in each of them.
 
     What is computed depends on their number and never on which of them is faster.
     """
@@ -30,6 +30,10 @@ class Workers:
             raise ValueError(f"there must be at least one worker, not {count}")
         self.count = count
         self._lanes = [Lane("worker") for _ in range(count - 1)]
+        if count > 1:
+            torch.set_num_threads(1)
+            for lane in self._lanes:
+                lane.submit(torch.set_num_threads, 1).result()  # a thread has a number of its own
 
     def map(self, function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """``function`` of each of at most ``count`` items, at once; returns, or raises what one raised, after all."""

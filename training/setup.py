@@ -172,13 +172,10 @@ def prepare(config: Config, model_path: str | None, version: int = 0) -> Setup:
 
 
 def _workers(config: Config, device: str) -> Workers:
-    """The threads that share batches, in place of PyTorch's own."""
+    """The threads that share batches."""
     if config.workers < 1:
         raise RecipeError(f"--workers must be at least 1, not {config.workers}")
-    if device != "cpu" or config.workers == 1:
-        return Workers()
-    torch.set_num_threads(1)
-    return Workers(config.workers)
+    return Workers(config.workers if device == "cpu" else 1)
 
 
 def language(config: Config, path: str, env: Any) -> tuple[PreTrainedTokenizerBase, Renderer, Parser]:

@@ -23,6 +23,7 @@ def test_each_item_has_a_thread_and_results_keep_their_order() -> None:
 
     def work(item: int) -> tuple[int, str, bool]:
         together.wait()
+        assert torch.get_num_threads() == 1
         return item, threading.current_thread().name, torch.is_inference_mode_enabled()
 
     with torch.inference_mode():
