@@ -8,12 +8,14 @@ little is left to do when one comes.
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import resource
 import select
 import signal
 import socket
 import struct
+import termios
 import time
 from typing import Any, NoReturn
 
@@ -138,13 +140,19 @@ def _begin_programs(jail: Jail, hides_count: bool) -> NoReturn:
             programs_s += used.ru_utime + used.ru_stime
             peak = max(peak, used.ru_maxrss)
         os.write(_STATUS, ENDED.pack(b"E", code, time.process_time() + programs_s, peak * 1024))
-        if orders.poll(0):
+        # The last order may have come before there was a program to take it.
+        if orders.poll(0) and not _unread(_ORDERS):
             os._exit(0)
         if jail.namespaces:
             if not hides_count:
                 os._exit(0)  # the next program could tell by its number how many there have been
             linux.unshare("ipc")
             os.pwrite(_PIDS, b"1", 0)
+
+
+def _unread(descriptor: int) -> int:
+    """How many bytes wait to be read."""
+    return int(struct.unpack("i", fcntl.ioctl(descriptor, termios.FIONREAD, bytes(4)))[0])
 
 
 def _become_program(jail: Jail) -> NoReturn:

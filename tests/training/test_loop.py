@@ -239,7 +239,7 @@ def test_an_interrupted_run_finishes_its_step_and_saves(run: Path, root: Path) -
     process, gate = gated(root, run)
     gate.unlink()
     status, errors = finish(process)
-    assert status == 130
+    assert status == 130, errors
     assert f"Go on with: python train.py --run {run} --resume" in errors
     assert "Traceback" not in errors
     step = rows(run)[-1]["step"]
@@ -256,7 +256,7 @@ def test_a_second_interrupt_stops_at_once(run: Path, root: Path) -> None:
     process.send_signal(signal.SIGINT)
     status, errors = finish(process)
     assert gate.exists(), "it did not wait for the step"
-    assert status == 130
+    assert status == 130, errors
     assert "Traceback" not in errors
     assert checkpoint.latest(run) == run / "checkpoints" / "step-000000"
 

@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from palestra.agents.packed import Packing, hidden_states, load_model, logits
 from palestra.agents.small import save_small_model
+from palestra.agents.workers import Workers
 from palestra.training.config import Config, Optimizer, SelfImitation
 from palestra.training.recipe import RecipeError
 from palestra.training.self_imitation import check, imitate_solved
@@ -52,14 +53,14 @@ def probability(model: PreTrainedModel, ids: list[int], token: int) -> float:
 
 def test_solved_episodes_are_imitated_but_for_what_was_refused(model: PreTrainedModel) -> None:
     episodes = [episode(20, 21, True), episode(20, 22, False), episode(20, 23, True, Status.FAULT)]
-    assert imitate_solved(model, episodes, CONFIG, 1) == 1
+    assert imitate_solved(model, episodes, CONFIG, 1, Workers()) == 1
     assert probability(model, [5, 6, 20, 5, 7], 21) > 0.9
     assert probability(model, [5, 6], 20) < 0.1
 
 
 def test_without_a_solved_episode_nothing_changes(model: PreTrainedModel) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
-    assert imitate_solved(model, [episode(20, 21, False)], CONFIG, 1) == 0
+    assert imitate_solved(model, [episode(20, 21, False)], CONFIG, 1, Workers()) == 0
     assert all(torch.equal(value, before[name]) for name, value in model.state_dict().items())
 
 
