@@ -15,10 +15,9 @@ _MODULES = (
     "seccomp",
     "cgroup",
     "jail",
+    "program",
     "python",
     "files",
-    "supervisor",
-    "program",
     "server",
 )
 
