@@ -52,7 +52,7 @@ class Backend(ABC, Generic[SessionT]):
         except SandboxFault as fault:
             return Result(RunStatus.FAULT, None, reason=str(fault))
         with session:
-            return session.run(command, stdin, timeout)
+            return session.run_last(command, stdin, timeout)
 
     def __enter__(self) -> Self:
         return self

@@ -61,7 +61,7 @@ class DockerSandbox(Backend["DockerSession"]):
         self._closed = False
         try:
             self.client = docker.DockerClient(base_url=base_url) if base_url else docker.from_env()
-            self.client.ping()
+            self._cpus: float = self.client.info()["NCPU"]
         except Exception as error:
             where = base_url or os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
             raise SandboxUnavailable(
@@ -138,7 +138,7 @@ class DockerSandbox(Backend["DockerSession"]):
             pids_limit=limits.processes + SPARE_PROCESSES,
             mem_limit=memory,
             memswap_limit=memory,
-            nano_cpus=round(limits.cpus * 1e9),
+            nano_cpus=round(min(limits.cpus, self._cpus) * 1e9),  # an engine refuses more than there are
             log_config={"type": "none"},
             environment={"PYTHONHASHSEED": "0"},
             labels={_LABEL: str(self._owner)},

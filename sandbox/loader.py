@@ -15,9 +15,10 @@ _MODULES = (
     "seccomp",
     "cgroup",
     "jail",
-    "program",
     "python",
     "files",
+    "supervisor",
+    "program",
     "server",
 )
 

@@ -63,11 +63,18 @@ class RemoteSession:
 
     def run(self, command: str | Sequence[str], stdin: bytes | str = b"", timeout: float | None = None) -> Result:
         """See :meth:`palestra.sandbox.protocol.Session.run`."""
+        return self._run(command, stdin, timeout, last=False)
+
+    def run_last(self, command: str | Sequence[str], stdin: bytes | str, timeout: float | None) -> Result:
+        """Run something after which nothing else will be run, so that nothing need be prepared for that."""
+        return self._run(command, stdin, timeout, last=True)
+
+    def _run(self, command: str | Sequence[str], stdin: bytes | str, timeout: float | None, last: bool) -> Result:
         argv = None if isinstance(command, str) else [str(part) for part in command]
         if argv is not None and not argv:
             raise ValueError("a command has at least the name of a program")
         code = _bytes(command) if isinstance(command, str) else b""
-        return self._result({"op": "run", "argv": argv}, timeout, _bytes(stdin), code)[0]
+        return self._result({"op": "run", "argv": argv, "last": last}, timeout, _bytes(stdin), code)[0]
 
     def write(self, path: str, data: bytes | str, mode: int = 0o644) -> None:
         """See :meth:`palestra.sandbox.protocol.Session.write`."""

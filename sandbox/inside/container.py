@@ -45,7 +45,9 @@ def main(settings: dict[str, Any]) -> None:
     with open(os.devnull, "r+b", buffering=0) as nothing:
         os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
-    environment = {**settings["environment"], "HOME": _WORK, "TMPDIR": _TEMPORARY}
+    os.environ.clear()
+    os.environ.update(settings["environment"])
+    environment = {"HOME": _WORK, "TMPDIR": _TEMPORARY}
     jail = Jail(settings["limits"], _WORK, environment, [_WORK, _TEMPORARY, "/dev/shm"], user=settings["user"])
     jail.cgroup = ContainerGroup()
     jail.seccomp = seccomp.build(linux.MACHINE)

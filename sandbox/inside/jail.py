@@ -40,7 +40,6 @@ class Jail:
     def prepare(self) -> None:
         """Do once, in this process, what its programs inherit."""
         os.umask(0o022)
-        os.environ.clear()
         os.environ.update(self.environment)
         self._most = self._resources()
         if self.confined:
@@ -49,14 +48,11 @@ class Jail:
             linux.forbid_new_privileges()
             linux.bound_capabilities()
 
-    def enter(self, ruleset: int | None, cpu_s: float | None) -> None:
+    def enter(self, ruleset: int | None) -> None:
         """Confine this process, for good.  ``ruleset`` is the descriptor as it is called here; it is closed."""
         os.setsid()
         for which, most in self._most:
             resource.setrlimit(which, (most, most))
-        if cpu_s is not None:
-            # Whole seconds, of one process: the last resort, should the server that watches all of them be slow.
-            resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_s) + 2, int(cpu_s) + 2))
         if self.user is not None:
             os.setgroups([])
             os.setresgid(self.user, self.user, self.user)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import fcntl
 import os
 import platform
 import signal
@@ -12,6 +13,7 @@ import struct
 
 # PyDLL keeps the interpreter's lock: a cloned child finds it held by itself, as after a fork.
 _LIBC = ctypes.PyDLL(None, use_errno=True)
+_LIBC.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
 
 MACHINE = platform.machine()
 _NUMBERS = {
@@ -54,15 +56,28 @@ def clone(*namespaces: str) -> int:
     return _call("clone", ctypes.c_ulong(flags | signal.SIGCHLD), zero, zero, zero, zero)
 
 
+def unshare(namespace: str) -> None:
+    """Go over to a new namespace of a kind."""
+    _checked(_LIBC.unshare(NEW_NAMESPACES[namespace]), "unshare")
+
+
 def mount(source: str, target: str, kind: str, flags: int = 0, data: str = "") -> None:
     """Mount a file system of a kind, or bind a folder."""
     result = _LIBC.mount(source.encode(), target.encode(), kind.encode(), ctypes.c_ulong(flags), data.encode())
     _checked(result, f"mount {target}")
 
 
-def _prctl(*arguments: int) -> int:
-    padded = (*arguments, 0, 0, 0, 0)[:5]
-    return int(_LIBC.prctl(*(ctypes.c_ulong(argument) for argument in padded)))
+def _prctl(option: int, argument: int) -> int:
+    return int(_LIBC.prctl(option, argument, 0, 0, 0))
+
+
+def write(path: str, text: bytes) -> None:
+    """Write to a file of the kernel's."""
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        os.write(handle, text)
+    finally:
+        os.close(handle)
 
 
 def die_with_parent() -> None:
@@ -131,8 +146,6 @@ def drop_capabilities() -> None:
 
 def raise_loopback() -> None:
     """Bring the loopback interface of this network namespace up."""
-    import fcntl
-
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as handle:
         fcntl.ioctl(handle, 0x8914, struct.pack("16sh14x", b"lo", 1))  # SIOCSIFFLAGS, IFF_UP
 
@@ -171,7 +184,8 @@ def _children(pid: int) -> list[int]:
 
 def _lives(pid: int) -> bool:
     try:
-        return process_fields(pid)[0] not in ("Z", "X")
+        fields = process_fields(pid)
+        return fields[0] not in ("Z", "X") or int(fields[17]) > 1  # its first thread may have ended before others
     except (OSError, IndexError):
         return False
 

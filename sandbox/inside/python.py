@@ -22,9 +22,21 @@ _LENGTH = struct.Struct("!I")
 _ANSWER = struct.Struct("!IB")
 
 
+def prepare() -> None:
+    """Make this process's main module a new one; nothing of the sandbox's is left to import."""
+    for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
+        del sys.modules[name]
+    module = types.ModuleType("__main__")
+    module.__dict__["__builtins__"] = builtins
+    sys.modules["__main__"] = module
+    sys.argv[:] = [""]
+    sys.path.insert(0, "")
+    site.setquit()
+
+
 def run(source: bytes) -> NoReturn:
     """Run source text as the main program, and end this process as Python would."""
-    names = _main().__dict__
+    names = sys.modules["__main__"].__dict__
     code = _exit_code(lambda: exec(_compile(source, "<code>"), names))
     _finish(code)
 
@@ -38,7 +50,7 @@ def serve(descriptor: int) -> NoReturn:
     """
     os.set_inheritable(descriptor, False)
     handle = socket.socket(fileno=descriptor)
-    names = _main().__dict__
+    names = sys.modules["__main__"].__dict__
     number = 0
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     while (request := _receive(handle)) is not None:
@@ -57,19 +69,6 @@ def serve(descriptor: int) -> NoReturn:
         _flush()
         handle.sendall(_ANSWER.pack(len(value), code) + value)
     _finish(0)
-
-
-def _main() -> types.ModuleType:
-    """A new main module; nothing of the sandbox's is left to import."""
-    for name in [name for name in sys.modules if name.partition(".")[0] == "inside"]:
-        del sys.modules[name]
-    module = types.ModuleType("__main__")
-    module.__dict__["__builtins__"] = builtins
-    sys.modules["__main__"] = module
-    sys.argv[:] = [""]
-    sys.path.insert(0, "")
-    site.setquit()
-    return module
 
 
 def _compile(source: bytes, name: str) -> types.CodeType:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import time
-from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any
 
-from . import files, python, wire
+from . import wire
 from .jail import Jail
 from .program import Abandoned, Ending, Program
+from .supervisor import Supervisor
 
 _INTERRUPTED_S = 0.5  #: what an interpreter has for coming back after it was interrupted
 _NO_END = 1e9
@@ -24,23 +25,18 @@ _BEYOND = {
     "processes": "killed",
 }
 _MOST_ANSWER = 64 << 20  #: bytes that a function may return
-_BASH = """
-while IFS= read -r -d '' -u 3 palestra_command; do
-  eval "$palestra_command" 3<&- 4>&- </dev/null
-  printf '%d\\0' "$?" >&4
-done
-"""
 
 
 class Server:
-    """The requests come from, and the answers go to, a pair of descriptors."""
+    """The requests come from, and the answers go to, a pair of descriptors.  ``spare`` begins the first program."""
 
-    def __init__(self, jail: Jail, temporary: str, source: int, sink: int) -> None:
+    def __init__(self, jail: Jail, temporary: str, source: int, sink: int, spare: Supervisor | None = None) -> None:
         self._jail = jail
         self._temporary = temporary
         self._source, self._sink = source, sink
         self._interpreters: dict[int, _Interpreter] = {}
         self._count = 0
+        self._spare = spare
 
     def serve(self) -> None:
         """Say that the session is there, and answer until the other end hangs up."""
@@ -50,6 +46,9 @@ class Server:
                 header, blobs = wire.receive(lambda size: os.read(self._source, size))
                 answer, data = self._answer(header, blobs)
                 self._send(wire.encode(answer, *data))
+                if header["op"] == "run" and self._spare is None and not header["last"]:
+                    with contextlib.suppress(OSError):  # for which the next run will say why
+                        self._spare = Supervisor(self._jail)
         except (wire.Closed, Abandoned, BrokenPipeError, ConnectionResetError):
             return
 
@@ -59,9 +58,20 @@ class Server:
             self._files({"op": "fill"}, [file.read()])
 
     def close(self) -> None:
-        """End all interpreters."""
+        """End all interpreters, and what waits for an order."""
         for interpreter in self._interpreters.values():
             interpreter.program.end()
+        self._interpreters.clear()
+        if (supervisor := self._take()) is not None:
+            supervisor.end()
+
+    def _take(self) -> Supervisor | None:
+        """The supervisor whose program waits, if there is one."""
+        supervisor, self._spare = self._spare, None
+        if supervisor is not None and not supervisor.waits:
+            supervisor.end()
+            return None
+        return supervisor
 
     def _send(self, message: bytes) -> None:
         view = memoryview(message)
@@ -75,7 +85,7 @@ class Server:
             case "python" | "shell":
                 self._count += 1
                 kind = _Python if header["op"] == "python" else _Shell
-                self._interpreters[self._count] = kind(self._jail)
+                self._interpreters[self._count] = kind(self._jail, self._take())
                 return {"id": self._count}, []
             case "ask":
                 return self._ask(header, blobs[0])
@@ -87,7 +97,6 @@ class Server:
             case _:
                 if header["op"] == "restore":
                     self.close()
-                    self._interpreters.clear()
                 return self._files(header, blobs)
 
     def _run(self, header: dict[str, Any], stdin: bytes, code: bytes) -> tuple[dict[str, Any], list[bytes]]:
@@ -95,13 +104,9 @@ class Server:
         began = time.monotonic()
         if self._jail.cgroup is not None:
             self._jail.cgroup.forget_peak()
-        body = (lambda: python.run(code)) if argv is None else (lambda: _execute(argv))
-        program = Program(self._jail, body, cpu_s=limits["cpu_s"])
-        try:
-            feed = {program.stdin: stdin}
-            ending = program.attend(self._source, header["timeout"], limits["cpu_s"], limits["output_bytes"], feed)
-        finally:
-            program.end()
+        order = {"op": "code"} if argv is None else {"op": "command", "argv": argv}
+        program = Program(self._jail, self._take(), order, code, cpu_s=limits["cpu_s"], last=header["last"])
+        ending = self._attend(program, stdin, header["timeout"], limits["cpu_s"], limits["output_bytes"])
         return _result(program, ending, limits, began, program.cpu_s), [bytes(ending.stdout), bytes(ending.stderr)]
 
     def _ask(self, header: dict[str, Any], request: bytes) -> tuple[dict[str, Any], list[bytes]]:
@@ -125,28 +130,32 @@ class Server:
         return answer, [bytes(ending.stdout), bytes(ending.stderr), interpreter.value]
 
     def _files(self, header: dict[str, Any], blobs: list[bytes]) -> tuple[dict[str, Any], list[bytes]]:
-        program = Program(self._jail, lambda: files.serve(header, self._jail.work, self._temporary))
-        try:
-            feed = {program.stdin: blobs[0] if blobs else b""}
-            ending = program.attend(self._source, _NO_END, _NO_END, wire.MOST, feed)
-        finally:
-            program.end()
+        program = Program(self._jail, self._take(), {**header, "temporary": self._temporary})
+        ending = self._attend(program, blobs[0] if blobs else b"", _NO_END, _NO_END, wire.MOST)
         data, _, line = bytes(ending.stdout).rpartition(b"\n")
         if program.status != 0:
             reason = program.trouble or ending.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2]
             return {"error": "OSError", "arguments": [5, f"{header['op']} was broken off: {reason}", None]}, []
         return json.loads(line), [data]
 
+    def _attend(self, program: Program, stdin: bytes, wall_s: float, cpu_s: float, most_output: int) -> Ending:
+        """See a program through to its end."""
+        try:
+            return program.attend(self._source, wall_s, cpu_s, most_output, {program.stdin: stdin})
+        finally:
+            program.end()
+            self._spare = program.supervisor
+
 
 class _Interpreter:
     """A program that answers requests over a control channel of its own."""
 
     def __init__(
-        self, jail: Jail, body: Callable[[], NoReturn], ours: tuple[int, int], theirs: tuple[int, ...]
+        self, jail: Jail, supervisor: Supervisor | None, kind: str, ours: tuple[int, int], theirs: tuple[int, ...]
     ) -> None:
         self._limits = jail.limits
         self._write, self._read = ours
-        self.program = Program(jail, body, control=theirs)
+        self.program = Program(jail, supervisor, {"op": kind}, control=theirs, last=True)
         self.program.own(*ours)
         self.program.close(self.program.stdin)
         self.cpu_s = 0.0
@@ -194,9 +203,9 @@ class _Interpreter:
 
 
 class _Python(_Interpreter):
-    def __init__(self, jail: Jail) -> None:
+    def __init__(self, jail: Jail, supervisor: Supervisor | None) -> None:
         ours, theirs = socket.socketpair()
-        super().__init__(jail, lambda: python.serve(3), (ours.fileno(), ours.fileno()), (theirs.fileno(),))
+        super().__init__(jail, supervisor, "python", (ours.fileno(), ours.fileno()), (theirs.fileno(),))
         ours.detach()
         theirs.detach()
 
@@ -212,11 +221,10 @@ class _Python(_Interpreter):
 
 
 class _Shell(_Interpreter):
-    def __init__(self, jail: Jail) -> None:
+    def __init__(self, jail: Jail, supervisor: Supervisor | None) -> None:
         their_read, our_write = os.pipe()
         our_read, their_write = os.pipe()
-        body = lambda: _execute(["bash", "--noprofile", "--norc", "-c", _BASH])  # noqa: E731
-        super().__init__(jail, body, (our_write, our_read), (their_read, their_write))
+        super().__init__(jail, supervisor, "shell", (our_write, our_read), (their_read, their_write))
 
     def encode(self, request: bytes) -> bytes:
         return request + b"\0"
@@ -226,18 +234,6 @@ class _Shell(_Interpreter):
             return False
         self.code = int(answer[-4:-1])
         return True
-
-
-def _execute(argv: list[str]) -> NoReturn:
-    for number in (signal.SIGPIPE, signal.SIGXFSZ):
-        signal.signal(number, signal.SIG_DFL)  # Python's own start ignores them
-    try:
-        os.execvp(argv[0], argv)
-    except OSError as error:
-        os.write(2, f"{argv[0]}: {error.strerror}\n".encode())
-    except ValueError as error:
-        os.write(2, f"{argv[0]!r}: {error}\n".encode())
-    os._exit(127)
 
 
 def _result(

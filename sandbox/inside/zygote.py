@@ -21,6 +21,7 @@ from . import cgroup, linux, seccomp, wire
 from .cgroup import Cgroup
 from .jail import BYTES_OF_INODE, SPARE_PROCESSES, Jail
 from .server import Server
+from .supervisor import Supervisor
 
 _PROGRAM_USER = 1000
 _WORK, _TEMPORARY, _SHARED = "/work", "/tmp", "/dev/shm"
@@ -43,7 +44,7 @@ class Zygote:
     this user first, or null), ``environment`` of the programs, ``cgroups`` (folder descriptors by controller),
     ``preload`` (modules to import now, so that no program waits for them) and ``paths`` (to find modules in).
 
-    When the same session is asked for again, one like it is made ready ahead, with its namespaces and its files.
+    When the same session is asked for again and again, one like it is made ready when one has ended.
     """
 
     def __init__(self, control: int, settings: dict[str, Any]) -> None:
@@ -53,7 +54,7 @@ class Zygote:
         self._children: dict[int, _Child] = {}
         self._poll = select.poll()
         self._count = 0
-        self._last = ""
+        self._last, self._again = "", False
         self._ready: tuple[str, int] | None = None  # a request, and the descriptor of the child that waits for it
 
     def serve(self) -> None:
@@ -63,6 +64,8 @@ class Zygote:
             for descriptor, _ in self._poll.poll():
                 if descriptor != self._control.fileno():
                     self._bury(descriptor)
+                    if self._settings["isolate"] and self._again and (self._ready or ("",))[0] != self._last:
+                        self._make_ready(self._last)
                     continue
                 message, descriptors, _, _ = socket.recv_fds(self._control, 1 << 16, 1)
                 if not message:
@@ -84,13 +87,11 @@ class Zygote:
             self._ready = None
         else:
             self._fork(request, client, waits=False)
-        if self._settings["isolate"] and request == self._last:
-            if self._ready is not None:
-                self._end(self._ready[1])
-            self._make_ready(request)
-        self._last = request
+        self._again, self._last = request == self._last, request
 
     def _make_ready(self, request: str) -> None:
+        if self._ready is not None:
+            self._end(self._ready[1])
         ours, theirs = socket.socketpair()
         with ours, theirs:
             descriptor = self._fork(request, theirs, waits=True)
@@ -152,21 +153,22 @@ class Zygote:
                     linux.die_with_parent()
                     linux.adopt_orphans()
                     work, temporary, writable = asked["work"], asked["temporary"], []
-                environment = {**self._settings["environment"], "HOME": work, "TMPDIR": temporary}
+                environment = {"HOME": work, "TMPDIR": temporary}
                 jail = Jail(limits, work, environment, writable, isolate, group, None, isolate, self._filter)
                 jail.prepare()
             except OSError as error:
                 if not waits:
                     client.sendall(wire.encode({"fault": str(error)}))
                 raise
-            served = client.fileno()
+            served, spare = client.fileno(), None
             if waits:
+                spare = Supervisor(jail)
                 message, descriptors, _, _ = socket.recv_fds(client, 1, 1)
                 if not message:
                     return
                 client.close()
                 served = descriptors[0]
-            server = Server(jail, temporary, served, served)
+            server = Server(jail, temporary, served, served, spare)
             server.serve()
             if not isolate:
                 server.close()
@@ -178,6 +180,8 @@ class Zygote:
 
 def main(settings: dict[str, Any]) -> None:
     """Get ready, and serve."""
+    os.environ.clear()
+    os.environ.update(settings["environment"])
     try:
         cgroup.enter(settings["cgroups"])
     except OSError:
@@ -239,8 +243,7 @@ def _furnish(limits: dict[str, Any]) -> None:
         ("uid_map", f"{_PROGRAM_USER} {user} 1"),
         ("gid_map", f"{_PROGRAM_USER} {group} 1"),
     ):
-        with open(f"/proc/self/{name}", "w") as file:
-            file.write(text)
+        linux.write(f"/proc/self/{name}", text.encode())
     flags = linux.NOSUID | linux.NODEV
     inodes = limits["disk_bytes"] // BYTES_OF_INODE + 64
     linux.mount("files", _TEMPORARY, "tmpfs", flags, f"size={limits['disk_bytes']},nr_inodes={inodes},mode=755")
@@ -250,6 +253,5 @@ def _furnish(limits: dict[str, Any]) -> None:
         os.mkdir(below)
         linux.mount(below, path, "", linux.BIND)
     linux.mount("proc", "/proc", "proc", flags | linux.NOEXEC)
-    with open("/proc/sys/user/max_user_namespaces", "w") as file:
-        file.write("0")
+    linux.write("/proc/sys/user/max_user_namespaces", b"0")
     linux.raise_loopback()

@@ -37,6 +37,13 @@ def attempt(action):
     print("ESCAPED", action.__code__.co_firstlineno, result)
 """
 
+_LEAVE_THREAD = """
+import ctypes, platform, threading
+def leave():
+    threading.Thread(target=threading.Event().wait).start()
+    ctypes.CDLL(None).syscall({"x86_64": 60, "aarch64": 93}[platform.machine()], 0)  # exit, of this thread alone
+"""
+
 PROGRAMS = {
     # more than its share
     "fork bomb": Hostile(
@@ -125,6 +132,10 @@ PROGRAMS = {
     "an end that never comes": Hostile("import atexit, time\natexit.register(time.sleep, 1000)", (TIMEOUT,)),
     "threads that never end": Hostile(
         "import threading, time\nthreading.Thread(target=time.sleep, args=(1000,)).start()", (TIMEOUT,)
+    ),
+    "threads that outlive the first one": Hostile(_LEAVE_THREAD + "leave()", (TIMEOUT,)),
+    "a child of which only a later thread lives": Hostile(
+        _LEAVE_THREAD + "import os\nif os.fork() == 0: leave()\nthreading.Event().wait(0.2)"
     ),
     "stopping itself": Hostile("import os, signal\nos.kill(os.getpid(), signal.SIGSTOP)", (TIMEOUT,)),
     "waiting for a pipe": Hostile("import os\nos.mkfifo('pipe')\nopen('pipe').read()", (TIMEOUT,)),

@@ -20,6 +20,8 @@ from palestra.sandbox import Limits, RunStatus, Sandbox, SandboxFault, SandboxUn
 from palestra.sandbox.asynchronous import AsyncSandbox
 from palestra.sandbox.inside.linux import descendants
 
+from .rest import comes_to
+
 
 def _soon(action: object, *arguments: object) -> threading.Timer:
     timer = threading.Timer(0.5, action, arguments)  # type: ignore[arg-type]
@@ -62,6 +64,26 @@ def test_a_sandbox_that_is_killed_is_a_fault(victim: str) -> None:
         assert other.run("print(2)").text == "2\n"
         left = sandbox.processes[0]
     assert not Path(f"/proc/{left}").exists()
+
+
+def test_what_waits_for_the_next_run_is_replaced_when_it_is_killed() -> None:
+    with open_sandbox("bubblewrap") as sandbox, sandbox.open() as session:
+        assert session.run("1").ok
+        for depth in (3, 4):  # the supervisor, and the program that it has begun ahead
+            assert comes_to(lambda: len(descendants(sandbox.processes[0])), 5) == 5
+            os.kill(descendants(sandbox.processes[0])[depth], signal.SIGKILL)
+            time.sleep(0.5)  # the one that is killed in the midst of an order is a fault
+            assert session.run("import os; print(os.getpid())").text == "2\n"
+
+
+def test_a_run_finds_nothing_of_the_one_before() -> None:
+    queue = "import ctypes\nprint(ctypes.CDLL(None).msgget(2026, {flags}) >= 0)"
+    child = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(100)\nprint(os.getpid())"
+    with open_sandbox("bubblewrap") as sandbox, sandbox.open() as session:
+        assert session.run(queue.format(flags="0o1600")).text == "True\n"  # IPC_CREAT, for its user
+        assert session.run(queue.format(flags="0")).text == "False\n"
+        numbers = {session.run(child).text for _ in range(3)}
+        assert numbers == {"2\n"}
 
 
 def test_a_container_that_is_killed_is_a_fault(docker: Sandbox) -> None:

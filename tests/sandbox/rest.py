@@ -1,0 +1,25 @@
+"""Waiting until a sandbox is at rest: what it prepares for the next run comes and goes by itself."""
+
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def at_rest(measure: Callable[[], T], still_s: float = 0.2) -> T:
+    """What is measured, once it has not changed for a while."""
+    value, since = measure(), time.monotonic()
+    while time.monotonic() < since + still_s:
+        time.sleep(0.02)
+        if (now := measure()) != value:
+            value, since = now, time.monotonic()
+    return value
+
+
+def comes_to(measure: Callable[[], T], wanted: T, within_s: float = 10.0) -> T:
+    """What is measured, once it is what is wanted, or in the end."""
+    until = time.monotonic() + within_s
+    while (value := measure()) != wanted and time.monotonic() < until:
+        time.sleep(0.005)
+    return value
