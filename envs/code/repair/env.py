@@ -90,7 +90,7 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
         hidden = self._judge(task, read_as.program, task.hidden)
         seen, kept = (all(answer.passed for answer in answers) for answers in (visible, hidden))
         # Only where every test passed do the rewards compare steps.
-        reference = reference_steps(self._backend, task) if kept else 0
+        reference = self._reference_steps(task, read_as.program, hidden) if kept else 0
         info: dict[str, Any] = {
             "success": seen and kept,
             "overfit": seen and not kept,
@@ -130,6 +130,11 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
             "family": task.family,
             "visible": {"passed": passed, "total": len(task.visible)},
         }
+
+    def _reference_steps(self, task: RepairTask, program: str, hidden: Sequence[Answer]) -> int:
+        if program == task.reference:
+            return max(1, sum(answer.steps for answer in hidden))
+        return reference_steps(self._backend, task)
 
     def _judge(self, task: RepairTask, program: str, cases: Sequence[Case]) -> tuple[Answer, ...]:
         return judge(self._sandbox, program, task.name, cases, task.steps)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
-from itertools import islice
+from functools import cache, lru_cache
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
@@ -20,8 +21,8 @@ from .trusted import answers
 
 LEVELS = {1: "one bug", 2: "two bugs", 3: "nothing but the first line"}
 """What an episode begins with, by level."""
-_VARIANTS = {1: 3, 2: 1, 3: 1}
-"""How many tasks of a level are made of each problem."""
+_VARIANTS = {"train": {1: 12, 2: 1, 3: 1}, "validation": {1: 3, 2: 1, 3: 1}, "test": {1: 3, 2: 1, 3: 1}}
+"""How many tasks of a level are made of each problem.  The few with fewer bugs that show give some of them again."""
 _PROBLEMS = 10
 _SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 _SEED = 2026
@@ -88,9 +89,9 @@ class GeneratedTasks:
         self._plan = {
             split: [
                 (number, level, variant)
-                for variant in range(max(_VARIANTS.values()))
+                for variant in range(max(_VARIANTS[split].values()))
                 for level in sorted(set(levels))
-                if variant < _VARIANTS[level]
+                if variant < _VARIANTS[split][level]
                 for number in range(len(drawn))
             ]
             for split, drawn in problems().items()
@@ -104,19 +105,18 @@ class GeneratedTasks:
         split, place = key
         number, level, variant = self._plan[split][place]
         family, problem = problems()[split][number]
-        # All tasks of a problem draw alike, so that its variants are different ones of the same bugs.
-        rng = task_generator(_SEED, (split, number))
-        cases = _cases(problem, rng)
+        mutants = _mutants(split, number)
+        cases = mutants.cases
         if level == 3:
             start, shown = f"{_signature(problem)}\n    pass", list(range(_VISIBLE))
         else:
-            bugs = _bugs(problem, cases, rng)
-            chosen = next(islice(bugs, variant, None), None) if level == 1 else _two_bugs(problem, cases, bugs)
+            chosen = _nth(mutants, variant) if level == 1 else _two_bugs(problem, cases, mutants)
             if chosen is None:
                 raise AssertionError(f"{family} has too few bugs of level {level}: {problem.reference}")
             start, failing = chosen
-            # One failure is seen, and at least one is not.
-            shown = sorted([failing[0], *[place for place in range(len(cases)) if place != failing[0]][: _VISIBLE - 1]])
+            # The first failure is seen, and the second is not.
+            others = [place for place in range(len(cases)) if place not in failing]
+            shown = sorted([failing[0], *others[: _VISIBLE - 1]])
         return RepairTask(
             problem.name,
             problem.spec,
@@ -127,6 +127,31 @@ class GeneratedTasks:
             level,
             family,
         )
+
+
+class _Mutants:
+    """A problem's cases, and its programs with one bug: found one by one as they are asked for, and kept."""
+
+    def __init__(self, problem: Problem, rng: np.random.Generator) -> None:
+        self.cases = _cases(problem, rng)
+        self._more = _bugs(problem, self.cases, rng)
+        self._found: list[tuple[str, list[int]]] = []
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[tuple[str, list[int]]]:
+        """The programs, and for each the places of the first cases that it fails."""
+        for place in count():
+            with self._lock:
+                self._found += islice(self._more, max(0, place + 1 - len(self._found)))
+            if place >= len(self._found):
+                return
+            yield self._found[place]
+
+
+@lru_cache(maxsize=1024)
+def _mutants(split: str, number: int) -> _Mutants:
+    # All tasks of a problem draw alike, so that its variants are different ones of the same bugs.
+    return _Mutants(problems()[split][number][1], task_generator(_SEED, (split, number)))
 
 
 def _cases(problem: Problem, rng: np.random.Generator) -> list[Case]:
@@ -157,8 +182,14 @@ def _bugs(problem: Problem, cases: list[Case], rng: np.random.Generator) -> Iter
             yield program, failing
 
 
+def _nth(bugs: Iterable[tuple[str, list[int]]], place: int) -> tuple[str, list[int]] | None:
+    """That one of the bugs, counted over and over from the first; None if there is none."""
+    found = list(islice(bugs, place + 1))
+    return found[place % len(found)] if found else None
+
+
 def _two_bugs(
-    problem: Problem, cases: list[Case], bugs: Iterator[tuple[str, list[int]]]
+    problem: Problem, cases: list[Case], bugs: Iterable[tuple[str, list[int]]]
 ) -> tuple[str, list[int]] | None:
     """Two of the bugs, on different lines, in one program."""
     right = problem.reference.splitlines()
