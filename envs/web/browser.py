@@ -92,8 +92,10 @@ class Browser:
         self._profile = profile
 
     @classmethod
-    async def launch(cls, hosts: Iterable[str], timeout: float) -> Browser:
+    async def launch(cls, hosts: Iterable[str], timeout: float, debugging: bool = False) -> Browser:
         """Start a Chromium that may connect to ``hosts`` and wait for its first answer.
+
+        With ``debugging`` it listens to other programs of this machine, too; see :attr:`endpoint`.
 
         Raises:
             EnvironmentFault: there is none, or it does not start.
@@ -103,10 +105,11 @@ class Browser:
         ours_in, theirs_out = map(_high, os.pipe())
         theirs_in, ours_out = map(_high, os.pipe())
         nowhere = os.open(os.devnull, os.O_RDWR)
+        port = ["--remote-debugging-port=0"] if debugging else []
         try:
             process = os.posix_spawn(
                 executable,
-                [executable, *_FLAGS, *network_flags(hosts), f"--user-data-dir={profile}", "about:blank"],
+                [executable, *_FLAGS, *port, *network_flags(hosts), f"--user-data-dir={profile}", "about:blank"],
                 {**os.environ, "TZ": "UTC", "LANG": "en_US.UTF-8"},
                 file_actions=[
                     *((os.POSIX_SPAWN_DUP2, nowhere, number) for number in (0, 1, 2)),
@@ -135,6 +138,19 @@ class Browser:
     def alive(self) -> bool:
         """Whether it can still be talked to."""
         return self.connection.alive
+
+    @property
+    def endpoint(self) -> str:
+        """The address that other programs reach it at by the DevTools protocol.
+
+        Raises:
+            EnvironmentFault: it listens to nobody else.
+        """
+        try:
+            port, path = (Path(self._profile) / "DevToolsActivePort").read_text().split()
+        except FileNotFoundError:
+            raise EnvironmentFault("the browser listens to nobody else: it needs BrowserPool(debugging=True)") from None
+        return f"ws://127.0.0.1:{port}{path}"
 
     async def close(self) -> None:
         """End every process of it, and remove its profile."""

@@ -33,13 +33,17 @@ class BrowserPool:
         hosts: hosts (``"example.com"``, ``"127.0.0.1:8000"``) that pages may reach over the network; none by default.
         browsers: how many Chromium processes share the contexts.
         timeout: seconds that one command, or the loading of one page, may take.
+        debugging: let other programs of this machine, such as Playwright, reach the browsers.
     """
 
-    def __init__(self, hosts: Iterable[str] = (), browsers: int = 1, timeout: float = 30.0) -> None:
+    def __init__(
+        self, hosts: Iterable[str] = (), browsers: int = 1, timeout: float = 30.0, debugging: bool = False
+    ) -> None:
         if browsers < 1:
             raise ValueError(f"a pool needs at least one browser, not {browsers}")
         self.hosts = frozenset(hosts)
         self.timeout = timeout
+        self.debugging = debugging
         self._browsers: list[Browser | None] = [None] * browsers
         self._load = [0] * browsers
         self._free: list[tuple[int, Context]] = []
@@ -111,7 +115,7 @@ class BrowserPool:
                 if browser is not None:
                     await browser.close()
                 self._free = [(at, context) for at, context in self._free if context.browser is not browser]
-                browser = self._browsers[place] = await Browser.launch(self.hosts, self.timeout)
+                browser = self._browsers[place] = await Browser.launch(self.hosts, self.timeout, self.debugging)
             return browser
 
     async def _close(self) -> None:
