@@ -98,6 +98,10 @@ class BargainGame(Game[Bargain], Generic[Task]):
         """The deals that a player can think of, knowing what it knows."""
         return self.deals(task)
 
+    def left(self, task: Task, deal: str, player: int) -> int:
+        """How much a deal leaves to the other, as far as ``player`` can tell; here it cannot."""
+        return 0
+
     def start(self, task: Any = None) -> Bargain:
         """Before the first move."""
         return Bargain(task)
@@ -219,16 +223,20 @@ class BargainGame(Game[Bargain], Generic[Task]):
             return "advise ask for less from move to move"
         worths = {deal: self.worth(state.task, deal, player) for deal in self.imagined(state.task, player)}
         best, last = max(worths.values()), self.patience[name]
-        left = (self.most_moves - state.moves - 1) // 2
+        ahead = (self.most_moves - state.moves - 1) // 2
         total = max((self.most_moves - 1) // 2, 1)
-        asks = best * (last + (1 - last) * left / total)
+        asks = best * (last + (1 - last) * ahead / total)
         offered = self.worth(state.task, state.deal, player) if state.by == 1 - player and state.deal else -1.0
         if offered >= asks - 1e-9:
             return ACCEPT
         enough = [deal for deal, worth in worths.items() if worth >= asks - 1e-9]
-        # Who concedes proposes what is just good enough for it, so that more is left for the other.
-        proposed = (max if name in ("firm", "deceptive") else min)(worths[deal] for deal in enough)
+        insists = name in ("firm", "deceptive")
+        # Who concedes proposes what is just good enough for it, and of that what leaves the other the most.
+        proposed = (max if insists else min)(worths[deal] for deal in enough)
         choices = [deal for deal in enough if abs(worths[deal] - proposed) < 1e-9]
+        if not insists:
+            left = {deal: self.left(state.task, deal, player) for deal in choices}
+            choices = [deal for deal in choices if left[deal] == max(left.values())]
         deal = choices[int(np_random.integers(len(choices)))]
         claim = ": this is less than I need, and I give up what matters most to me" if name == "deceptive" else ""
         return f"{PROPOSE} {self.describe(state.task, deal, player)}{claim}"

@@ -145,6 +145,14 @@ def test_what_cannot_be_read_is_said(action: str, said: str) -> None:
     assert said in found
 
 
+def test_an_edit_that_changes_nothing_is_feedback(repair: CodeRepair) -> None:
+    task = open_task(repair, 0)
+    first = task.start.splitlines()[0]
+    _, reward, terminated, _, info = repair.step(f"replace[1][{first}]")
+    assert (reward, terminated, info["valid_action"], info["turn"]) == (0.0, False, False, 0)
+    assert "changes nothing" in info["feedback"]
+
+
 def test_an_explanation_stands_around_the_edits(repair: CodeRepair) -> None:
     open_task(repair, 0)
     info = repair.step(f"The sign is wrong.\n{repair.oracle()}\nThat is all.")[-1]

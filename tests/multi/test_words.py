@@ -29,6 +29,15 @@ def move(game: Game[Any], state: Any, *texts: str) -> Any:
     return state
 
 
+def test_who_gives_in_leaves_what_is_worth_nothing_to_it() -> None:
+    game = make_game("PileNegotiation-v0")
+    state = game.start(PILE)
+    for seed in range(5):
+        for name in ("fair", "greedy"):
+            move = game.scripted()[name](state, 0, np.random.default_rng(seed))
+            assert move == "propose 1 book, 2 hats"
+
+
 def test_a_pile_is_shared_by_what_each_wants() -> None:
     game = make_game("PileNegotiation-v0")
     state = move(game, game.start(PILE), "propose 1 book, 2 hats: I like hats", "accept")

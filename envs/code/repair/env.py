@@ -86,6 +86,8 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
         read_as = read(action, state.program.splitlines(), task.name)
         if isinstance(read_as, str):
             return Outcome(state, feedback=read_as)
+        if read_as.program == state.program and state.visible:
+            return Outcome(state, feedback="This changes nothing: it is the program that fails these tests.")
         visible = self._judge(task, read_as.program, task.visible)
         hidden = self._judge(task, read_as.program, task.hidden)
         seen, kept = (all(answer.passed for answer in answers) for answers in (visible, hidden))

@@ -56,6 +56,10 @@ class PileNegotiation(BargainGame[Pile]):
         share = _share(task, deal, player)
         return sum(part * worth for part, worth in zip(share, task.worth[player], strict=True)) / POINTS
 
+    def left(self, task: Pile, deal: str, player: int) -> int:
+        """How many things."""
+        return sum(_share(task, deal, 1 - player))
+
     def parse(self, task: Pile, text: str, player: int) -> str:
         """``1 book, 2 hats``: what the proposer wants; what is not named goes to the other."""
         wanted = dict.fromkeys(GOODS, 0)
