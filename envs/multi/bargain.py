@@ -235,8 +235,8 @@ class BargainGame(Game[Bargain], Generic[Task]):
         proposed = (max if insists else min)(worths[deal] for deal in enough)
         choices = [deal for deal in enough if abs(worths[deal] - proposed) < 1e-9]
         if not insists:
-            left = {deal: self.left(state.task, deal, player) for deal in choices}
-            choices = [deal for deal in choices if left[deal] == max(left.values())]
+            most = max(self.left(state.task, deal, player) for deal in choices)
+            choices = [deal for deal in choices if self.left(state.task, deal, player) == most]
         deal = choices[int(np_random.integers(len(choices)))]
         claim = ": this is less than I need, and I give up what matters most to me" if name == "deceptive" else ""
         return f"{PROPOSE} {self.describe(state.task, deal, player)}{claim}"

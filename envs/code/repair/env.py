@@ -11,7 +11,7 @@ from ....sandbox import Sandbox
 from ..base import Key, Outcome, TextTask
 from ..sandboxes import shared_sandbox
 from .action import edit_towards, read
-from .execution import Answer, judge, judge_trusted, reference_steps, shorten, summary
+from .execution import Answer, judge, judge_trusted, reference_steps, shorten, summary, total_steps
 from .files import FileTasks
 from .tasks import LEVELS, Case, GeneratedTasks, RepairTask
 
@@ -135,7 +135,7 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
 
     def _reference_steps(self, task: RepairTask, program: str, hidden: Sequence[Answer]) -> int:
         if program == task.reference:
-            return max(1, sum(answer.steps for answer in hidden))
+            return total_steps(hidden)
         return reference_steps(self._backend, task)
 
     def _judge(self, task: RepairTask, program: str, cases: Sequence[Case]) -> tuple[Answer, ...]:

@@ -67,7 +67,12 @@ def reference_steps(backend: str, task: RepairTask) -> int:
 @lru_cache(maxsize=10_000)
 def _counted(backend: str, program: str, name: str, arguments: str, steps: int) -> int:
     cases = [Case(tuple(runner.decode(each)), expected=None) for each in json.loads(arguments)]
-    return max(1, sum(answer.steps for answer in judge(shared_sandbox(backend), program, name, cases, steps)))
+    return total_steps(judge(shared_sandbox(backend), program, name, cases, steps))
+
+
+def total_steps(judged: Sequence[Answer]) -> int:
+    """The steps of all cases together, at least 1: 0 stands for uncounted ones."""
+    return max(1, sum(answer.steps for answer in judged))
 
 
 @cache
