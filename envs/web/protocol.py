@@ -33,6 +33,9 @@ class Connection:
         self.timeout = timeout
         self.lost: asyncio.Future[None]
         """Done when the other end is gone."""
+        self.drawing = asyncio.Lock()
+        """Held while a frame is drawn: Chromium's compositor takes those of two tabs at once for overlapping ones, and
+        ends its process."""
         self._last = 0
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._listeners: dict[str, Listener] = {}

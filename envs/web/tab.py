@@ -211,6 +211,10 @@ class Tab:
         raise BrowserLost("the page cannot be drawn")
 
     async def _draw(self, image: bool = False) -> None:
+        async with self.connection.drawing:
+            await self._draw_alone(image)
+
+    async def _draw_alone(self, image: bool) -> None:
         params: dict[str, Any] = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if image else {}
         if self._ticks_base is not None:
             # A frame at the time of the one before would never be drawn.

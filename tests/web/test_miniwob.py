@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import gymnasium
@@ -37,6 +38,29 @@ def test_episodes_are_repeatable_and_solved(task: str) -> None:
         f"MiniWoB/{task}-v0", only=(*REPEATABLE, "oracle_solves", "oracle_only_advises"), settings=FEW
     )
     assert report.passed, report
+
+
+def compositor(env: MiniWoB) -> int:
+    """The process that draws the pages of the environment's browser."""
+    found = env.pool.run(env.context.active.connection.call("SystemInfo.getProcessInfo"))
+    return next(process["id"] for process in found["processInfo"] if process["type"] == "GPU")
+
+
+def test_pages_that_are_drawn_at_once_leave_the_browser_whole() -> None:
+    def play(env: MiniWoB) -> None:
+        for seed in range(4):
+            env.reset(seed=seed)
+            assert env.step(env.oracle())[1] == 1.0
+
+    envs = [MiniWoB("click-test-2") for _ in range(4)]
+    for env in envs:
+        env.reset(seed=0)
+    before = [compositor(env) for env in envs]
+    with ThreadPoolExecutor(len(envs)) as lanes:
+        list(lanes.map(play, envs))
+    assert [compositor(env) for env in envs] == before
+    for env in envs:
+        env.close()
 
 
 def test_raw_and_decayed_reward_and_success() -> None:
