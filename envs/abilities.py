@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
-
 
 class EnvironmentFault(RuntimeError):
     """Something outside the task broke (a lost browser, a full disk): the episode has no outcome.
@@ -35,16 +33,6 @@ class Solvable(Protocol):
     """
 
     def oracle(self) -> Any: ...
-
-
-@runtime_checkable
-class Fallible(Protocol):
-    """``mistake(rng)``: an action such as a learner takes in the current state and the solver does not.
-
-    Demonstrations of how to go on after one are made with it (``warm_start.disturbance``).  ``rng`` draws which.
-    """
-
-    def mistake(self, rng: np.random.Generator) -> Any: ...
 
 
 @runtime_checkable

@@ -109,8 +109,8 @@ class WarmStart:
     batch_tokens: int = 8192
     """Most tokens per optimiser step, but at least one demonstration; a small model learns most from small batches."""
     disturbance: float = 0.0
-    """How often a mistake or a random action takes the place of the oracle's, so that it shows how to recover; what was
-    drawn is not imitated (DART, arXiv:1703.09327)."""
+    """How often a random action takes the place of the oracle's, so that it shows how to recover; what was drawn is not
+    imitated (DART, arXiv:1703.09327)."""
     context_weight: float = 0.0
     """Weight of predicting the observations too, which teaches a small model to read; 0 clones actions only."""
     optimizer: Optimizer = field(default_factory=Optimizer)

@@ -11,7 +11,6 @@ import numpy as np
 
 from ..agents.renderer import Renderer
 from ..agents.scripted import OracleAgent, RandomAgent, play
-from ..envs.abilities import Fallible
 from ..trajectory import Observation, Trajectory
 from .config import WarmStart
 from .evaluation import solved
@@ -33,9 +32,8 @@ class DisturbedOracle:
     """The environment's solver, in whose place chance acts with a probability of ``disturbance``.
 
     What the solver does next then shows how to recover from states that a learner gets into and a solver does not
-    (DART, Laskey et al. 2017, arXiv:1703.09327; their noise is fitted to the learner).  They are what the environment
-    calls a mistake (:class:`~palestra.envs.abilities.Fallible`).  Where it names none, half of them are legal actions
-    and the others ``known`` ones at the wrong time, most of which the environment refuses.
+    (DART, Laskey et al. 2017, arXiv:1703.09327; their noise is fitted to the learner).  Half of the disturbances are
+    legal actions, the others are ``known`` ones at the wrong time, most of which the environment refuses.
     """
 
     def __init__(self, disturbance: float) -> None:
@@ -47,7 +45,6 @@ class DisturbedOracle:
         """Take the environment's solver, and seed the disturbances of an episode."""
         self._oracle.reset(env, seed)
         self._random.reset(env, seed)
-        self._mistake = env.unwrapped.mistake if isinstance(env.unwrapped, Fallible) else None
         self._rng = np.random.default_rng((seed, 1))
         self.own: list[bool] = []
 
@@ -56,8 +53,6 @@ class DisturbedOracle:
         self.own.append(bool(self._rng.random() >= self.disturbance))
         if self.own[-1]:
             return self._oracle.act(observation, info)
-        if self._mistake:
-            return self._mistake(self._rng)
         if self.known and self._rng.random() < 0.5:
             return self.known[int(self._rng.integers(len(self.known)))]
         return self._random.act(observation, info)
@@ -72,7 +67,7 @@ def demonstrate(env: gymnasium.Env[Any, Any], jobs: Sequence[Job], disturbance: 
     agent = DisturbedOracle(disturbance)
     shown: list[Demonstration] = []
     for job in jobs:
-        if disturbance and not isinstance(env.unwrapped, Fallible):
+        if disturbance:
             undisturbed = play(env, OracleAgent(), seed=job.seed, options=job.options)
             agent.known = [turn.action for turn in undisturbed.turns]
         episode = play(env, agent, seed=job.seed, options=job.options)

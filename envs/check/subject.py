@@ -10,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from ..abilities import Fallible, Forkable, Guided, Solvable, Tasked
+from ..abilities import Forkable, Guided, Solvable, Tasked
 from .child import Place, play_elsewhere
 from .maker import Maker
 from .play import Frame, Script, episode_difference, global_seeds, play, start, step
@@ -143,9 +143,7 @@ class Subject:
             return None
 
     def other_action(self, env: gymnasium.Env, rng: np.random.Generator) -> Any:
-        """A mistake where the environment names some, or one from the pool, or of the action space if that is empty."""
-        if isinstance(env.unwrapped, Fallible) and rng.random() < 0.5:
-            return env.unwrapped.mistake(rng)
+        """An action from the pool, or a sample of the action space if there is no oracle to fill it."""
         return self.pool[int(rng.integers(len(self.pool)))] if self.pool else env.action_space.sample()
 
     def _explore(self, number: int) -> Script:

@@ -182,22 +182,6 @@ def test_a_disturbed_oracle_recovers_and_only_its_own_actions_are_imitated() -> 
         assert np.array_equal(row.advantages[row.sampled], weights)
 
 
-class Clumsy(Colours):
-    """Colours that says which mistakes are made."""
-
-    def mistake(self, rng: np.random.Generator) -> str:
-        return f"click[nothing {int(rng.integers(100))}]"
-
-
-def test_a_disturbed_oracle_makes_the_mistakes_that_the_environment_names() -> None:
-    shown = demonstrate(Clumsy(), jobs(60), disturbance=0.4)
-    turns = [(turn, own) for d in shown for turn, own in zip(d.episode.turns, d.own, strict=True)]
-    mistakes = [turn.action for turn, own in turns if not own]
-    assert len(mistakes) > 20
-    assert all(action.startswith("click[nothing") for action in mistakes)
-    assert len(set(mistakes)) > 10
-
-
 def test_what_is_not_imitated_has_no_gradient() -> None:
     (shown,) = rows(demonstrate(Colours(), jobs(1)))
     silent = replace(shown, advantages=np.zeros_like(shown.advantages))

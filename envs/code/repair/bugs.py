@@ -53,14 +53,6 @@ def buggy_lines(program: str, rng: np.random.Generator) -> Iterator[tuple[int, s
             yield different[0]
 
 
-def is_plain(program: str) -> bool:
-    """Whether the program is in the form of ``ast.unparse``, which :func:`buggy_lines` needs."""
-    try:
-        return ast.unparse(ast.parse(program)) == program
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-
-
 class _Replace(ast.NodeTransformer):
     """Puts ``replacement`` where the node stands that is the ``place``-th in the order of visiting."""
 

@@ -7,13 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ....sandbox import Sandbox
 from ..base import Key, Outcome, TextTask
 from ..sandboxes import shared_sandbox
 from .action import edit_towards, read
-from .bugs import buggy_lines, is_plain
 from .execution import Answer, judge, judge_trusted, reference_steps, shorten, summary, total_steps
 from .files import FileTasks
 from .tasks import LEVELS, Case, GeneratedTasks, RepairTask
@@ -124,16 +121,6 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
         """The edits that lead to the reference solution where few are needed, else the whole of it."""
         edits = edit_towards(state.program.splitlines(), task.reference.splitlines())
         return edits or f"```python\n{task.reference}\n```"
-
-    def mistake(self, rng: np.random.Generator) -> str:
-        """A line written again as it is, or with another bug in it; a program in a form of its own gets no new bug."""
-        program = self._playing()[1].program
-        lines = program.splitlines()
-        number = int(rng.integers(len(lines)))
-        line = lines[number]
-        if rng.random() < 0.5 and is_plain(program):
-            number, line = next(buggy_lines(program, rng), (number, line))
-        return f"replace[{number + 1}][{line.strip()}]"
 
     def about(self, task: RepairTask, state: Attempt) -> dict[str, Any]:
         """See :class:`TextTask`."""
