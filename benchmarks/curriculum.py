@@ -4,7 +4,7 @@ The student is a linear softmax policy over the actions that a page of ``WebTask
 words that goal and page share.  It knows nothing at first, and learns by REINFORCE from groups of episodes of one task,
 whose mean is the baseline.  Tasks have one to four things to be done; the held-out ones have three or four.
 
-    python benchmarks/curriculum.py [--episodes 700] [--seeds 0 1 2] [--sources uniform evolving learning_progress]
+    python benchmarks/curriculum.py [--episodes 2400] [--seeds 0 1 2] [--sources uniform evolving learning_progress]
 """
 
 from __future__ import annotations
@@ -137,7 +137,7 @@ def train(name: str, seed: int, episodes: int) -> tuple[float, dict[int, int]]:
 def main() -> None:
     """Train with each source on each seed, in turn."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--episodes", type=int, default=700)
+    parser.add_argument("--episodes", type=int, default=2400)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--sources", nargs="+", default=["uniform", "evolving", "learning_progress"])
     arguments = parser.parse_args()
