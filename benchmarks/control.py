@@ -54,7 +54,15 @@ TASKS: dict[str, ControlConfig] = {
         "Push-v0", {"threads": 1}, DENSE, steps=102_400, num_envs=16, horizon=128, evaluation=EVALUATION
     ),
     "Reach-v0/sac": SACConfig(
-        "Reach-v0", {"threads": 1}, DENSE, steps=12_800, num_envs=16, horizon=32, warm_up=2048, evaluation=EVALUATION
+        "Reach-v0",
+        {"threads": 1},
+        DENSE,
+        steps=12_800,
+        num_envs=16,
+        horizon=32,
+        warm_up=2048,
+        temperature=0.05,
+        evaluation=EVALUATION,
     ),
 }
 
@@ -144,6 +152,7 @@ def theirs(config: ControlConfig) -> Meter:
             envs,
             learning_starts=config.warm_up,
             gradient_steps=-1,
+            ent_coef=f"auto_{config.temperature}",
             gamma=config.gamma,
             learning_rate=config.learning_rate,
             seed=config.seed,

@@ -45,6 +45,17 @@ def test_it_keeps_every_promise(engine: Engine) -> None:
     assert report.passed, str(report)
 
 
+def test_no_schema_is_in_two_splits() -> None:
+    env = TextToSQL()
+    shown = {
+        split: {opened(env, task, split).split("\nQuestion")[0] for task in range(100)}
+        for split in ("train", "validation", "test")
+    }
+    assert min(map(len, shown.values())) > 10
+    for split, others in (("train", ("validation", "test")), ("validation", ("test",))):
+        assert not any(shown[split] & shown[other] for other in others)
+
+
 def test_it_forks_is_deterministic_and_answers_nonsense() -> None:
     only = [
         "same_seed_same_episode",

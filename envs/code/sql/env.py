@@ -6,7 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from ..base import Key, Outcome, TextTask, numbered, task_generator
+import numpy as np
+
+from ..base import Key, Outcome, TextTask, numbered, split_of, task_generator
 from .data import Rows, make_labels, make_rows
 from .database import Answer, QueryError, open_database
 from .domains import DOMAINS, HELD_OUT
@@ -86,8 +88,7 @@ class TextToSQL(TextTask[Task, State]):
     def make_task(self, key: Key) -> Task:
         """Draw schemas and questions until one has answers that differ between its databases and no ties."""
         rng = task_generator(self._seed, key)
-        domains = DOMAINS[-HELD_OUT:] if key[0] == "test" else DOMAINS[:-HELD_OUT]
-        schema = vary(domains[int(rng.integers(len(domains)))], rng)
+        schema = _draw_schema(key[0], rng)
         while True:
             # Some families need several tries until they make a test, and would be rare if each try drew another.
             family = FAMILIES[int(rng.integers(len(FAMILIES)))]
@@ -178,6 +179,16 @@ class TextToSQL(TextTask[Task, State]):
         """Close the database."""
         self._database.close()
         super().close()
+
+
+def _draw_schema(split: str, rng: np.random.Generator) -> Schema:
+    """A schema of the split: the test's domains are its own, training and validation share domains but no schema."""
+    domains = DOMAINS[-HELD_OUT:] if split == "test" else DOMAINS[:-HELD_OUT]
+    while True:
+        schema = vary(domains[int(rng.integers(len(domains)))], rng)
+        for_training = split_of("\n".join(schema.statements("sqlite"))) == "train"
+        if split == "test" or for_training == (split == "train"):
+            return schema
 
 
 def _table(answer: Answer) -> str:

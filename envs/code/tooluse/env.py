@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zlib
 from dataclasses import dataclass, replace
@@ -141,8 +142,9 @@ class ToolUse(TextTask[Request, Progress]):
         made = [(name, values) for text in progress.made for name, values in _read(text)]
         call = next_call(task, json.loads(progress.state), made, progress.ids)
         if call is None:
-            return {"name": FINISH, "arguments": {} if task.answer is None else {"answer": task.answer}}
-        return {"name": call[0], "arguments": call[1]}
+            call = FINISH, {} if task.answer is None else {"answer": task.answer}
+        # Parts of the task's goal are arguments, and who reads `info` may change it.
+        return {"name": call[0], "arguments": copy.deepcopy(call[1])}
 
     def about(self, task: Request, state: Progress) -> dict[str, Any]:
         """See :class:`TextTask`."""
