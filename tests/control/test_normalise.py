@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import gymnasium
 import numpy as np
+import pytest
 import torch
 
+from palestra.training.control.config import PPOConfig
 from palestra.training.control.normalise import LIMIT, Moments, Normaliser, ReturnScale
+from palestra.training.control.ppo import PPO
+from palestra.training.control.vector import Vector
+
+from . import envs  # noqa: F401 - registers them
 
 
 def test_merging_batches_loses_nothing() -> None:
@@ -53,3 +60,20 @@ def test_statistics_come_back_from_a_checkpoint() -> None:
     second.update(rows + 1)
     assert np.array_equal(first(rows), second(rows))
     assert torch.equal(first.state()["mean"], second.state()["mean"])
+
+
+def test_a_policy_learns_from_its_first_steps_in_units_that_these_give(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = []
+    made = gymnasium.make_vec("ControlChain-v0", 2, vectorization_mode="sync")
+    config = PPOConfig(env="ControlChain-v0", num_envs=2, horizon=24, minibatches=4, epochs=1)
+    learner = PPO(config, Vector(made, "ControlChain-v0"))
+    learn = learner._learn
+    monkeypatch.setattr(learner, "_learn", lambda batch, generator: seen.append(batch) or learn(batch, generator))
+    learner.begin(0)
+    for number in range(2):
+        learner.iterate(torch.Generator().manual_seed(number), 0.0)
+        assert learner.normaliser.state()["count"] == sum(len(batch.observations) for batch in seen)
+    varied = seen[0].observations.std(0) > 0
+    assert varied.any()
+    np.testing.assert_allclose(seen[0].observations.mean(0), 0, atol=1e-5)
+    np.testing.assert_allclose(seen[0].observations.std(0, unbiased=False)[varied], 1, rtol=1e-4)

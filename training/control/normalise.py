@@ -70,6 +70,11 @@ class Normaliser:
             return observations
         return np.clip((observations - self._shift) * self._scale, -LIMIT, LIMIT)
 
+    @property
+    def informed(self) -> bool:
+        """Whether it has seen observations, or needs none."""
+        return not self._active or self._moments.count > 0
+
     def update(self, rows: np.ndarray) -> None:
         """Take in observations [rows, size]."""
         if self._active:

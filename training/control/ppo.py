@@ -84,6 +84,10 @@ class PPO:
     def iterate(self, generator: torch.Generator, done: float) -> dict[str, float]:
         """Take ``horizon`` steps and learn from them; ``done`` is the share of the run before.  What was measured."""
         rollout = self._collect(generator)
+        informed = self.normaliser.informed
+        if not informed:
+            # The first steps say what the units are: a policy that has learned nothing acts alike in any.
+            self.normaliser.update(rollout.observations[rollout.valid])
         rewards, measured = rollout.rewards, {}
         if self._learned is not None:
             measured = self._learned.learn(rollout, generator)
@@ -91,7 +95,8 @@ class PPO:
         rewards = self._scale(rewards, rollout.ended)
         self._optimizer.param_groups[0]["lr"] = self.config.learning_rate * (1 - done * (1 - self.config.final))
         measured |= self._learn(self._batch(rollout, rewards), generator)
-        self.normaliser.update(rollout.observations[rollout.valid])
+        if informed:
+            self.normaliser.update(rollout.observations[rollout.valid])
         return measured
 
     def state(self) -> dict[str, Any]:
