@@ -19,6 +19,7 @@ from palestra.envs.code.terminal import Terminal
 from palestra.envs.code.terminal import env as terminal
 from palestra.envs.code.terminal.env import Ended, Shell
 from palestra.envs.code.terminal.families import FAMILIES
+from palestra.envs.code.terminal.families_build import script
 from palestra.envs.code.terminal.families_git import ask_git, commit, revert
 from palestra.envs.code.terminal.git import Repository
 from palestra.envs.code.terminal.tree import NOW, File, text_file
@@ -61,6 +62,17 @@ def test_solutions_solve_and_nothing_done_does_not(family, sandbox: Sandbox) -> 
         found = task.check(Ended(shell.files(), sandbox))
         assert all(found.values()), found
     shell.close()
+
+
+def test_a_script_of_every_kind_is_solved(sandbox: Sandbox) -> None:
+    drawn = [script(np.random.default_rng(seed)) for seed in range(30)]
+    kinds = {task.text.split(" that ")[1]: task for task in drawn}
+    assert len(kinds) == 5
+    for task in kinds.values():
+        shell = Shell(sandbox, task.files)
+        shell.run(*task.solution)
+        found = task.check(Ended(shell.files(), sandbox))
+        assert all(found.values()), (task.text, found)
 
 
 @pytest.mark.slow

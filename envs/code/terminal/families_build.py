@@ -102,7 +102,7 @@ def script(rng: np.random.Generator) -> Task:
             (
                 "prints the sum of its arguments, which are whole numbers (0 without any)",
                 's=0; for n in "$@"; do s=$((s + n)); done; echo $s',
-                [(["3", "4", "10"], "20"), ([], "0"), (["-5", "2"], "-3")],
+                [(["3", "4", "10"], "17"), ([], "0"), (["-5", "2"], "-3")],
             ),
             (
                 "prints its arguments in reverse order, one a line",
