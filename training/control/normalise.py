@@ -56,7 +56,8 @@ class Normaliser:
     """Observations as networks see them: shifted, scaled and clipped, or as they are.
 
     The statistics move only in :meth:`update`, between an iteration's steps and the next one's, so that a policy
-    learns from its actions in the very units in which it chose them.
+    learns from its actions in the very units in which it chose them; those of the first steps of all are known after
+    them.
     """
 
     def __init__(self, size: int, active: bool) -> None:
