@@ -71,7 +71,7 @@ def test_it_forks_is_deterministic_and_answers_nonsense() -> None:
 def test_the_reference_queries_of_every_family_are_right() -> None:
     env = TextToSQL()
     families = Counter[str]()
-    for task in range(100):
+    for task in range(150):
         opened(env, task, ("train", "validation", "test")[task % 3])
         reward, info = submitted(env, reference(env))
         assert reward == 1.0
@@ -131,17 +131,19 @@ MUTATIONS = [
 def test_queries_that_are_nearly_right_are_wrong() -> None:
     env = TextToSQL()
     tried, survived = 0, []
-    for task in range(60):
+    for task in range(100):
         opened(env, task)
         query = reference(env)
+        # One more everywhere is the same order.
+        changeable = query.replace("ORDER BY COUNT(*)", "")
         for old, new in MUTATIONS:
-            if old in query:
+            if old in changeable:
                 opened(env, task)
                 tried += 1
                 reward, info = submitted(env, query.replace(old, new))
                 if reward:
                     survived.append((info["family"], old))
-    assert tried > 60
+    assert tried > 100
     # Two small counts may be equal on every database.
     assert len(survived) < 0.03 * tried, survived
 
