@@ -211,16 +211,13 @@ class Tab:
         raise BrowserLost("the page cannot be drawn")
 
     async def _draw(self, image: bool = False) -> None:
-        async with self.connection.drawing:
-            await self._draw_alone(image)
-
-    async def _draw_alone(self, image: bool) -> None:
         params: dict[str, Any] = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if image else {}
         if self._ticks_base is not None:
             # A frame at the time of the one before would never be drawn.
             self._drawn = max(self._ticks_base + self._elapsed, self._drawn + 0.1)
             params["frameTimeTicks"] = self._drawn
-        answer = await self.call("HeadlessExperimental.beginFrame", **params)
+        async with self.connection.drawing:
+            answer = await self.call("HeadlessExperimental.beginFrame", **params)
         self.kept = base64.b64decode(answer["screenshotData"]) if "screenshotData" in answer else None
 
     # Loading ----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import torch
 
 from palestra.training.control.config import PPOConfig
 from palestra.training.control.normalise import LIMIT, Moments, Normaliser, ReturnScale
-from palestra.training.control.ppo import PPO
+from palestra.training.control.ppo import PPO, Batch
 from palestra.training.control.vector import Vector
 
 from . import envs  # noqa: F401 - registers them
@@ -63,12 +63,17 @@ def test_statistics_come_back_from_a_checkpoint() -> None:
 
 
 def test_a_policy_learns_from_its_first_steps_in_units_that_these_give(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = []
+    seen: list[Batch] = []
     made = gymnasium.make_vec("ControlChain-v0", 2, vectorization_mode="sync")
     config = PPOConfig(env="ControlChain-v0", num_envs=2, horizon=24, minibatches=4, epochs=1)
     learner = PPO(config, Vector(made, "ControlChain-v0"))
     learn = learner._learn
-    monkeypatch.setattr(learner, "_learn", lambda batch, generator: seen.append(batch) or learn(batch, generator))
+
+    def remember(batch: Batch, generator: torch.Generator) -> dict[str, float]:
+        seen.append(batch)
+        return learn(batch, generator)
+
+    monkeypatch.setattr(learner, "_learn", remember)
     learner.begin(0)
     for number in range(2):
         learner.iterate(torch.Generator().manual_seed(number), 0.0)
