@@ -35,6 +35,9 @@ class ReturnDecoder(Learning):
     before the first it is 0.  ``returns`` says what R is.  RewardError if the latents of a turn are not numbers, not
     finite, or not as many as before.
 
+    Of agents who are paid one return together, it finds each one's own part from that agent's trajectories: what the
+    others do on average is in its constant.
+
     Source: LaRe (arXiv:2412.11120), whose latents are code that a language model wrote and whose decoder is a network
     trained on the same squared error.
     """

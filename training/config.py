@@ -121,9 +121,16 @@ class SelfImitation:
     """Behaviour cloning, now and then, on the run's own episodes that solved their task."""
 
     every: int = 0
-    """Steps between passes, each over the episodes since the last one; 0: never."""
+    """Steps between passes; 0: never."""
+    over: Literal["recent", "all"] = "recent"
+    """Which episodes a pass takes: those since the last one, or all of the run, which keeps what was learned."""
     epochs: int = 1
     """Times that a pass goes through them."""
+    turns: Literal["accepted", "last"] = "accepted"
+    """What is cloned of an episode: every action that the environment accepted, or the last one alone, where those
+    before it were attempts that failed."""
+    distinct: bool = False
+    """Clone episodes that read the same once, so that easy tasks do not crowd out those that are seldom solved."""
     batch_tokens: int = 8192
     """Most tokens per optimiser step, but at least one episode."""
     context_weight: float = 0.0

@@ -129,8 +129,9 @@ def _episodes_of(run: Path, step: int) -> Path:
 
 
 def _imitate_self(config: Config, setup: Setup, step: int) -> float:
-    """Clone the solved episodes since the last time; how many they were."""
-    files = [_episodes_of(Path(config.run), past + 1) for past in range(step - config.self_imitation.every, step)]
+    """Clone the solved episodes since the last time, or all; how many they were."""
+    first = 1 if config.self_imitation.over == "all" else step - config.self_imitation.every + 1
+    files = [_episodes_of(Path(config.run), past) for past in range(first, step + 1)]
     episodes = (episode for file in files for episode in read_trajectories(file))
     return self_imitation.imitate_solved(setup.model, episodes, config, step, setup.workers)
 

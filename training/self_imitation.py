@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 from transformers import PreTrainedModel
@@ -19,7 +20,7 @@ from .config import Config
 from .evaluation import solved
 from .learner import Learner
 from .recipe import RecipeError
-from .rows import to_rows
+from .rows import merged, to_rows
 from .warm_start import imitate, shuffled
 
 
@@ -34,14 +35,16 @@ def check(config: Config) -> None:
 def imitate_solved(
     model: PreTrainedModel, episodes: Iterable[Trajectory], config: Config, step: int, workers: Workers
 ) -> float:
-    """Clone the episodes that solved their task, but for actions that the environment refused; how many they were.
+    """Clone the episodes that solved their task, or the turns of them that are asked for; how many episodes they were.
 
     The optimiser is new each time and its learning rate decays within the pass, as in a warm start, so that nothing of
     it need be kept.
     """
     settings = config.self_imitation
     good = [episode for episode in episodes if episode.status.scored and solved(episode)]
-    rows = [row for episode in good for row in to_rows(episode, _accepted(episode))]
+    rows = [row for episode in good for row in to_rows(episode, _cloned(episode, settings.turns))]
+    if settings.distinct:
+        rows = [replace(row, weight=1.0) for row in merged(rows)]
     generator = np.random.default_rng((config.seed, step, 1))
     planned = shuffled(rows, settings.epochs, settings.batch_tokens, generator)
     learner = Learner(model, settings.optimizer, replace(config.objective, kl=0.0), len(planned), workers=workers)
@@ -49,6 +52,9 @@ def imitate_solved(
     return float(len(good))
 
 
-def _accepted(episode: Trajectory) -> np.ndarray:
-    """1 for the turns whose action was valid, 0 for the others; [turns] float64."""
-    return np.array([float(turn.info.get("valid_action", True)) for turn in episode.turns])
+def _cloned(episode: Trajectory, turns: Literal["accepted", "last"]) -> np.ndarray:
+    """1 for the turns that are cloned, 0 for the others, and for those whose action was not valid; [turns] float64."""
+    wanted = np.array([float(turn.info.get("valid_action", True)) for turn in episode.turns])
+    if turns == "last":
+        wanted[:-1] = 0.0
+    return wanted

@@ -7,5 +7,6 @@ The only folder of ``rewards`` that uses torch, and only its modules do: importi
 - :mod:`.data`, :mod:`.fit`, :mod:`.saved`: pairs and labels, the losses and the one training loop, files.
 - :mod:`.hierarchy`: preferences from an order of importance.  :mod:`.regret`: preferences that compare decisions.
 - :mod:`.users`: users who disagree.  :mod:`.implicit`: step rewards out of a policy trained on preferences.
-- :mod:`.adversarial`: telling an expert from the learner.  :mod:`.goals`: likeness to states that ended well.
+- :mod:`.adversarial`: telling an expert from the learner.  :mod:`.inverse_q`: rewards of several agents from
+  demonstrations.  :mod:`.goals`: likeness to states that ended well.
 """

@@ -15,7 +15,7 @@ import numpy as np
 from palestra import Group, Status, Trajectory, Turn
 from palestra.rewards import Reward, score
 from palestra.rewards.intrinsic import learning_in
-from palestra.training.advantages import Scored, estimator
+from palestra.training.advantages import Advantage, Scored, estimator
 
 Env = gymnasium.Env[str, str]
 
@@ -71,6 +71,22 @@ def play(
         observation = following
 
 
+def improve(
+    policy: TabularPolicy,
+    group: Group,
+    reward: Reward,
+    estimate: Advantage,
+    step: int,
+    episodes: int,
+    learning_rate: float = 0.5,
+) -> None:
+    """Score a group of a batch of so many ``episodes``, and learn from it."""
+    score(reward, group, step)
+    for trajectory, advantages in zip(group, estimate(Scored.by(reward, group)), strict=True):
+        for turn, amount in zip(trajectory.turns, advantages, strict=True):
+            policy.reinforce(turn, float(amount) / episodes, learning_rate)
+
+
 def learn(
     env: Env,
     reward: Reward,
@@ -102,10 +118,7 @@ def learn(
             episode_seed, task = int(rng.integers(2**31)), None if tasks is None else int(rng.integers(tasks))
             batch.append(Group([play(env, policy, rng, seed=episode_seed, task=task) for _ in range(size)]))
         for group in batch:
-            score(reward, group, step)
-            for trajectory, advantages in zip(group, estimate(Scored.by(reward, group)), strict=True):
-                for turn, amount in zip(trajectory.turns, advantages, strict=True):
-                    policy.reinforce(turn, float(amount) / (groups * size), learning_rate)
+            improve(policy, group, reward, estimate, step, groups * size, learning_rate)
         for each in learning_in(reward):
             for group in batch:
                 each.update(group)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from palestra import Status, Trajectory, Turn
+from palestra import Group, Status, Trajectory, Turn
 from palestra.rewards import Reward, RewardError, Scope, env, parse_reward, success, turn_reward
 from palestra.rewards.credit import (
     ReturnDecoder,
@@ -22,9 +22,10 @@ from palestra.rewards.credit import (
     tool_contrast,
 )
 from palestra.rewards.intrinsic import learning_in
+from palestra.training.advantages import estimator
 
 from .credit_toys import Chain, Matching, ToolTasks
-from .lab import TabularPolicy, learn
+from .lab import TabularPolicy, improve, learn, play
 
 
 @turn_reward
@@ -293,6 +294,57 @@ def test_works_lare_learning() -> None:
     print(steps)
     assert np.median(steps["latents"]) < np.median(steps["delayed"])
     assert np.median(steps["latents"]) < np.median(steps["raw"])
+
+
+def team(reward: Reward, steps: int, seed: int) -> tuple[list[float], list[Group]]:
+    """Two agents match colours each for itself, both are paid what they got right together, and one reward is for both.
+
+    Returns the team's mean return at each step, and the last groups, a role's each.
+    """
+    rng = np.random.default_rng(seed)
+    policies, estimate = [TabularPolicy(), TabularPolicy()], estimator("returns_to_go", {})
+    history: list[float] = []
+    groups: list[Group] = []
+    for step in range(steps):
+        seeds = [int(drawn) for drawn in rng.integers(2**31, size=2)]
+        groups = [
+            Group([play(Matching(), policy, rng, seed=drawn) for _ in range(4)])
+            for policy, drawn in zip(policies, seeds, strict=True)
+        ]
+        for first, second in zip(*groups, strict=True):
+            first.turns[-1].reward = second.turns[-1].reward = first.turns[-1].reward + second.turns[-1].reward
+        for policy, group in zip(policies, groups, strict=True):
+            improve(policy, group, reward, estimate, step, len(group))
+        for each in learning_in(reward):
+            for group in groups:
+                each.update(group)
+        history.append(float(np.mean([trajectory.score for trajectory in groups[0]])))
+    return history, groups
+
+
+def test_what_is_decoded_of_a_team_s_return_is_each_agent_s_own_part() -> None:
+    decoder = ReturnDecoder(matched)
+    _, groups = team(redistributed(env, decoder), steps=15, seed=0)
+    for group in groups:
+        own = np.concatenate([[turn.info["matched"] for turn in each.turns] for each in group])
+        said = np.concatenate([decoder.decode(each) for each in group])
+        assert np.corrcoef(own, said)[0, 1] > 0.999
+
+
+@pytest.mark.slow
+def test_works_lare_team() -> None:
+    """Two agents with one return learn sooner where it goes to the turns that explain it."""
+    steps: dict[str, list[int]] = {}
+    for seed in range(5):
+        rewards = {
+            "shared": env,
+            "latents": redistributed(env, ReturnDecoder(matched)),
+        }
+        for name, reward in rewards.items():
+            history, _ = team(reward, steps=200, seed=seed)
+            steps.setdefault(name, []).append(steps_until(history, 26))
+    print(steps)
+    assert max(steps["latents"]) < min(steps["shared"])
 
 
 @pytest.mark.slow

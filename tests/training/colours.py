@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import itertools
+import re
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +66,12 @@ class Colours(gymnasium.Env[str, str]):
 
 
 gymnasium.register("Colours-v0", entry_point=Colours, max_episode_steps=4)
+
+
+def approve(prompts: Sequence[str]) -> list[str]:
+    """A judge's model: it gives 10 where red is ordered first, else 1."""
+    replies = []
+    for prompt in prompts:
+        code = re.findall(r"<verdict (\w+)>", prompt)[-1]
+        replies.append(f"<verdict {code}>{10 if 'first red' in prompt else 1}</verdict {code}>")
+    return replies

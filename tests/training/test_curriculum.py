@@ -218,6 +218,16 @@ def test_a_run_follows_its_curriculum_and_remembers_it(run: Path, name: str) -> 
     assert played[::2] == played[1::2]
 
 
+def test_proposer_agent_and_evaluator_train_together(run: Path) -> None:
+    """The loop of PAE: a model proposes tasks, the agent plays them, and a model that looks at them pays."""
+    arguments = ["--env=colours:Colours-v0", "--curriculum=proposed", f"--run={run}", *TINY, "--steps=2"]
+    judged = "judged(TextJudge(colours:approve), criteria='Is the order filled?')"
+    assert main([*arguments, f"--reward={judged}"]) == 0
+    for step in (1, 2):
+        for episode in read_trajectories(run / "trajectories" / f"step-{step:06d}.jsonl"):
+            assert episode.rewards["total"][-1] == (1.0 if episode.turns[0].observation == "first red" else 0.1)
+
+
 def tasks_of(run: Path, step: int) -> list[int | None]:
     return [each.task for each in read_trajectories(run / "trajectories" / f"step-{step:06d}.jsonl")]
 

@@ -12,6 +12,7 @@ from ..base import Key, Outcome, TextTask
 from ..sandboxes import shared_sandbox
 from .action import edit_towards, read
 from .execution import Answer, judge, judge_trusted, reference_steps, shorten, summary, total_steps
+from .families import GROUPS
 from .files import FileTasks
 from .tasks import LEVELS, Case, GeneratedTasks, RepairTask
 
@@ -38,6 +39,7 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
 
     Args:
         levels: which of the generated tasks: 1 has one bug, 2 has two, 3 starts from the function's first line.
+        families: which of their functions: ``"lists"``, ``"texts"`` and so on, or a family such as ``"lists.rotate"``.
         problems: instead of the generated tasks, JSON lines as of HumanEval or MBPP: a file for each split, or one file
             for the training split.
         sandbox: a backend of :func:`palestra.sandbox.open_sandbox`.
@@ -45,7 +47,7 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
 
     Raises:
         palestra.sandbox.SandboxUnavailable: this machine cannot run that sandbox.
-        ValueError: an unknown level or backend, or a file that cannot be read.
+        ValueError: an unknown level, family or backend, or a file that cannot be read.
     """
 
     guide = (
@@ -59,11 +61,12 @@ class CodeRepair(TextTask[RepairTask, Attempt]):
     def __init__(
         self,
         levels: Sequence[int] = tuple(LEVELS),
+        families: Sequence[str] = GROUPS,
         problems: str | Path | Mapping[str, str | Path] | None = None,
         sandbox: str = "bubblewrap",
         show_failures: bool = True,
     ) -> None:
-        self._source = GeneratedTasks(levels) if problems is None else FileTasks(problems)
+        self._source = GeneratedTasks(levels, families) if problems is None else FileTasks(problems)
         super().__init__(self._source.splits)
         self._backend = sandbox
         self._show_failures = show_failures

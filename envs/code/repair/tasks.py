@@ -15,16 +15,14 @@ import numpy as np
 from ...splits import Splits
 from ..base import Key, task_generator
 from .bugs import buggy_lines
-from .families import FAMILIES
+from .families import FAMILIES, GROUPS
 from .problem import Arguments, Problem
 from .trusted import answers
 
 LEVELS = {1: "one bug", 2: "two bugs", 3: "nothing but the first line"}
 """What an episode begins with, by level."""
-_VARIANTS = {1: 3, 2: 1, 3: 1}
-"""How many tasks of a level are made of each held-out problem, and of level 2 and 3 of each training problem, too."""
-_TRAINING_BUGS = 12
-"""How many tasks of level 1 are made of each training problem."""
+_BUGS = {"train": 12, "validation": 6, "test": 6}
+"""How many tasks of level 1 are made of each problem of a split; of the other levels, one is."""
 _SHORT = {"lists.kth_distinct": 6, "lists.running": 11, "texts.long_words": 8}
 """The same, of families whose functions have too few bugs that show."""
 _PROBLEMS = 10
@@ -82,21 +80,26 @@ def problems() -> dict[str, list[tuple[str, Problem]]]:
 
 
 class GeneratedTasks:
-    """The generated tasks of some levels.  Raises :class:`ValueError` for a level that there is not."""
+    """The generated tasks of some levels and families; ``"lists"`` means all families whose names begin so.
 
-    def __init__(self, levels: Sequence[int] = tuple(LEVELS)) -> None:
+    Raises:
+        ValueError: a level or a family that there is not, or none.
+    """
+
+    def __init__(self, levels: Sequence[int] = tuple(LEVELS), families: Sequence[str] = GROUPS) -> None:
         unknown = [level for level in levels if level not in LEVELS]
         if unknown or not levels:
             said = ", ".join(f"{level} ({what})" for level, what in LEVELS.items())
             raise ValueError(f"levels are {said}, not {levels!r}")
+        wanted = _families(families)
         # All problems come once before any comes again, so that the first tasks of a split are a fair sample of it.
         self._plan = {
             split: [
                 (number, level, variant)
-                for variant in range(_TRAINING_BUGS)
+                for variant in range(max(_BUGS.values()))
                 for level in sorted(set(levels))
                 for number, (family, _) in enumerate(drawn)
-                if variant < _variants(split, level, family)
+                if family in wanted and variant < _variants(split, level, family)
             ]
             for split, drawn in problems().items()
         }
@@ -134,7 +137,15 @@ class GeneratedTasks:
 
 
 def _variants(split: str, level: int, family: str) -> int:
-    return _SHORT.get(family, _TRAINING_BUGS) if (split, level) == ("train", 1) else _VARIANTS[level]
+    return min(_BUGS[split], _SHORT.get(family, _BUGS[split])) if level == 1 else 1
+
+
+def _families(wanted: Sequence[str]) -> set[str]:
+    """The names of the families that are meant."""
+    unknown = [name for name in wanted if name not in FAMILIES and name not in GROUPS]
+    if unknown or not wanted:
+        raise ValueError(f"families are {', '.join(GROUPS)}, or one such as {next(iter(FAMILIES))!r}, not {wanted!r}")
+    return {family for family in FAMILIES if family in wanted or family.partition(".")[0] in wanted}
 
 
 class _Mutants:

@@ -1,4 +1,4 @@
-"""The families of problems; :data:`FAMILIES` has all of them by name."""
+"""The families of problems; :data:`FAMILIES` has all of them by name, in :data:`GROUPS`."""
 
 from __future__ import annotations
 
@@ -11,3 +11,5 @@ FAMILIES: dict[str, Family] = {
     for family in module.FAMILIES
 }
 """By their module and name, such as ``"lists.count_compared"``."""
+GROUPS = tuple(dict.fromkeys(name.partition(".")[0] for name in FAMILIES))
+"""The modules' names, such as ``"lists"``."""
