@@ -102,6 +102,19 @@ def test_an_unknown_level_is_refused_with_those_there_are(levels: list[int]) -> 
         CodeRepair(levels=levels)
 
 
+def test_families_and_groups_of_them_are_chosen_by_name() -> None:
+    some = GeneratedTasks([1], ["recursion", "lists.rotate"])
+    found = {some((split, number)).family for split in SPLITS for number in range(some.splits.count(split))}
+    assert found == {name for name in FAMILIES if name.startswith("recursion.")} | {"lists.rotate"}
+    assert GeneratedTasks([1], ["lists"])(("test", 0)).family.startswith("lists.")
+
+
+@pytest.mark.parametrize("families", [[], ["list"], ["lists", "lists.none"]])
+def test_an_unknown_family_is_refused_with_those_there_are(families: list[str]) -> None:
+    with pytest.raises(ValueError, match="lists, texts"):
+        CodeRepair(families=families)
+
+
 # What an agent may write.
 
 PROGRAM = ["def f(x):", "    y = x", "    return y"]

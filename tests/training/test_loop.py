@@ -204,6 +204,16 @@ def test_a_killed_run_goes_on_to_the_very_same_weights(run: Path, tmp_path: Path
     assert same(weights(run / "reference"), weights(whole / "reference"))
 
 
+@pytest.mark.parametrize(("over", "steps"), [("recent", (3, 4)), ("all", (1, 2, 3, 4))])
+def test_self_imitation_takes_the_episodes_since_the_last_time_or_all(
+    run: Path, over: str, steps: tuple[int, ...]
+) -> None:
+    assert main([*TINY, f"--run={run}", "--steps=4", "--self-imitation.every=2", f"--self-imitation.over={over}"]) == 0
+    files = [run / "trajectories" / f"step-{step:06d}.jsonl" for step in steps]
+    solved = [turn.info["success"] for file in files for each in read_trajectories(file) for turn in each.turns[-1:]]
+    assert rows(run)[-1]["train/imitated"] == sum(solved) > 0
+
+
 def test_it_resumes_from_before_the_first_step(run: Path, root: Path) -> None:
     """The baselines and the first evaluation are kept, and not made again."""
     assert main([*TINY, f"--run={run}", "--steps=0"]) == 0

@@ -58,6 +58,34 @@ def test_solved_episodes_are_imitated_but_for_what_was_refused(model: PreTrained
     assert probability(model, [5, 6], 20) < 0.1
 
 
+def test_of_attempts_that_failed_only_the_last_can_be_imitated(model: PreTrainedModel) -> None:
+    attempts = episode(20, 21, True)
+    attempts.turns[0].info["valid_action"] = True
+    last = replace(CONFIG, self_imitation=replace(SETTINGS, turns="last"))
+    before = probability(model, [5, 6], 20)
+    imitate_solved(model, [attempts], last, 1, Workers())
+    assert probability(model, [5, 6, 20, 5, 7], 21) > 0.9
+    assert probability(model, [5, 6], 20) < max(0.1, 2 * before)
+
+
+@pytest.mark.parametrize("distinct", [False, True])
+def test_episodes_that_read_the_same_count_once_if_asked(model: PreTrainedModel, distinct: bool) -> None:
+    """Nine answered one way and one the other: each as often, or each once."""
+
+    def answered(token: int) -> Trajectory:
+        one = episode(20, token, True)
+        one.turns[0].info["valid_action"] = False
+        return one
+
+    config = replace(CONFIG, self_imitation=replace(SETTINGS, distinct=distinct, batch_tokens=1000))
+    assert imitate_solved(model, [*[answered(21)] * 9, answered(22)], config, 1, Workers()) == 10
+    often, seldom = (probability(model, [5, 6, 20, 5, 7], token) for token in (21, 22))
+    if distinct:
+        assert often == pytest.approx(seldom, abs=0.1)
+    else:
+        assert often > 3 * seldom
+
+
 def test_without_a_solved_episode_nothing_changes(model: PreTrainedModel) -> None:
     before = {name: value.clone() for name, value in model.state_dict().items()}
     assert imitate_solved(model, [episode(20, 21, False)], CONFIG, 1, Workers()) == 0
