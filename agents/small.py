@@ -37,11 +37,13 @@ _PIECES = "|".join(
     ]
 )
 
-# A word after a bracket or a line break is read as if a blank stood before it, so that it is the same token wherever it
-# stands: a model that copies ``tan`` from a page into ``click[tan]`` need not learn that two tokens mean one word.  A
-# bracket says by a joiner that the blank is not in the text.  A line break cannot: it may end a prompt, and its token
-# must not depend on the reply.  So every word after a line break gets one blank more, and decoding takes it away.
-_AFTER_SIGN = rf"(?<=[^\p{{L}}\p{{N}}'’\s{JOINER}])(?!(?<=\[)(?<!\S\[)\p{{L}}+_?\](?!\S))(?=\p{{L}})"
+# A word after a bracket, a quotation mark or a line break is read as if a blank stood before it, so that it is the same
+# token wherever it stands: a model that copies ``tan`` from a page into ``click[tan]`` need not learn that two tokens
+# mean one word.  A bracket says by a joiner that the blank is not in the text.  A line break cannot: it may end a
+# prompt, and its token must not depend on the reply.  So every word after a line break gets one blank more, and
+# decoding takes it away.  An apostrophe within a word is no mark.
+_SIGN = rf"(?:(?<=[^\p{{L}}\p{{N}}'’\s{JOINER}])|(?<=[^\p{{L}}\p{{N}}]['’])|(?<=^['’]))"
+_AFTER_SIGN = rf"{_SIGN}(?!(?<=\[)(?<!\S\[)\p{{L}}+_?\](?!\S))(?=\p{{L}})"
 _AFTER_BREAK = r"(?<=\n)(?= *\p{L})"
 _READ_AFTER_BREAK = r"(?<=\n) (?= *\p{L})"
 
@@ -50,9 +52,10 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048, lowercase: boo
     """Train a byte-level BPE tokenizer (Sennrich et al. 2016) whose texts are the messages of a chat.
 
     Any text is encoded without loss but for its case (and joiners, U+2060, before a blank), and the same texts give the
-    same tokenizer.  A word is the same token after a blank, a bracket and a line break.  A token never spans two words,
-    a word and punctuation, or the whole and the hundredths of a price.  Numbers are read in pairs of digits from the
-    right (``1299.50`` is ``12``, ``99``, ``.50``), so that equal places of two prices meet in equal tokens.
+    same tokenizer.  A word is the same token after a blank, a bracket, a quotation mark and a line break.  No token
+    spans two words, a word and punctuation, or the whole and the hundredths of a price.  Numbers are read in pairs of
+    digits from the right (``1299.50`` is ``12``, ``99``, ``.50``), so that equal places of two prices meet in equal
+    tokens.
 
     Args:
         texts: what the model will read and write.

@@ -63,7 +63,9 @@ def test_roles_marks_and_common_words_are_single_tokens(tokenizer: Any) -> None:
 
 
 @pytest.mark.parametrize("words", ["lamp", "rose gold", "zzyzx"])
-@pytest.mark.parametrize("around", ["a {} b", "click[{}]", "a\n{}\n", "a\n\n{}", "({}, {})", "[button] {}", "[{}]."])
+@pytest.mark.parametrize(
+    "around", ["a {} b", "click[{}]", "a\n{}\n", "a\n\n{}", "({}, {})", "[button] {}", "[{}].", "fill('{}')", "'{}'"]
+)
 def test_a_word_is_the_same_tokens_wherever_it_stands(tokenizer: Any, words: str, around: str) -> None:
     wanted = tokenizer.encode(f" {words}")
     ids = tokenizer.encode(around.format(words, words))
