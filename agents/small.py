@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 ARCHITECTURES = ("qwen3", "llama", "gemma2", "gemma3")
 """Gemma's layers attend to a sliding window and to everything in turn; Gemma 2 also caps its logits."""
 
-PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
+PAD, START, END = _SPECIAL = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
 
 CHAT_TEMPLATE = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -68,9 +68,9 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048, lowercase: boo
     from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    special, alphabet = [PAD, START, END], pre_tokenizers.ByteLevel.alphabet()
-    if vocab_size < len(special) + len(alphabet):
-        raise ValueError(f"vocab_size must be at least {len(special) + len(alphabet)}, not {vocab_size}")
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    if vocab_size < len(_SPECIAL) + len(alphabet):
+        raise ValueError(f"vocab_size must be at least {len(_SPECIAL) + len(alphabet)}, not {vocab_size}")
     tokenizer = Tokenizer(models.BPE())
     join = [
         normalizers.Replace(Regex(_AFTER_SIGN), JOINER + " "),
@@ -91,7 +91,7 @@ def train_tokenizer(texts: Iterable[str], vocab_size: int = 2048, lowercase: boo
         ]
     )
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        vocab_size=vocab_size, special_tokens=_SPECIAL, initial_alphabet=alphabet, show_progress=False
     )
     tokenizer.train_from_iterator(_as_messages(texts), trainer)
     return PreTrainedTokenizerFast(
@@ -185,12 +185,19 @@ def save_small_model(
     *,
     vocab_size: int = 2048,
     lowercase: bool = True,
+    copying_steps: int = 0,
+    seed: int = 0,
     **model: Any,
 ) -> None:
     """Train a tokenizer, build a model and write both to a folder that ``from_pretrained`` reads.
 
-    ``model`` goes to :func:`build_model`.
+    ``copying_steps`` of :func:`.copying.learn_to_copy` come before; ``model`` goes to :func:`build_model`.
     """
+    from .copying import learn_to_copy
+
     tokenizer = train_tokenizer(texts, vocab_size, lowercase)
-    build_model(tokenizer, **model).save_pretrained(path)
+    built = build_model(tokenizer, seed=seed, **model)
+    if copying_steps:
+        learn_to_copy(built, copying_steps, first=len(_SPECIAL), seed=seed)
+    built.save_pretrained(path)
     tokenizer.save_pretrained(path)

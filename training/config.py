@@ -86,6 +86,9 @@ class SmallModel:
     """Longest context in tokens."""
     episodes: int = 600
     """Episodes by the oracle, or by chance, whose texts the tokenizer is made of."""
+    copying_steps: int = 0
+    """Steps on random ids that repeat, before it reads anything: it then copies words that it has never seen, which few
+    demonstrations do not teach."""
 
 
 @dataclass(frozen=True)

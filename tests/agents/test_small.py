@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModelForCausalLM
 
+from palestra.agents.copying import learn_to_copy
 from palestra.agents.parser import TextParser
 from palestra.agents.renderer import Renderer
 from palestra.agents.small import ARCHITECTURES, JOINER, build_model, save_small_model, train_tokenizer
@@ -170,3 +172,30 @@ def test_shared_models_notice_every_earlier_token_and_its_place(architecture: st
     swapped[0, [40, 41]] = ids[0, [41, 40]]
     assert (last(ids) - last(first_changed)).abs().max() > 1e-3
     assert (last(ids) - last(swapped)).abs().max() > 1e-3
+
+
+def test_a_model_learns_to_copy_ids_that_it_has_not_seen_together() -> None:
+    model = build_model(train_tokenizer(["a"], vocab_size=259), hidden=64, layers=2, seed=1)
+    ids = torch.randint(3, 259, (8, 20), generator=torch.Generator().manual_seed(99))
+
+    def surprise() -> float:
+        """Of ids that are said again, in nats; without looking back it cannot be below log 256, which is 5.55."""
+        again = torch.cat([ids, ids], 1)
+        with torch.no_grad():
+            scores = model(input_ids=again).logits[:, 20:-1]
+        return float(torch.nn.functional.cross_entropy(scores.mT, again[:, 21:]))
+
+    before, state = surprise(), torch.get_rng_state()
+    loss = learn_to_copy(model, 600, first=3, seed=2)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert not model.training
+    assert before > 5.5
+    assert surprise() < 5.2
+    assert loss < 5.2
+
+
+def test_copying_steps_come_before_the_model_is_saved(tmp_path: Path) -> None:
+    for name, steps in (("plain", 0), ("copies", 2)):
+        save_small_model(tmp_path / name, TEXTS, vocab_size=300, hidden=32, layers=1, copying_steps=steps)
+    plain, copies = (AutoModelForCausalLM.from_pretrained(tmp_path / name) for name in ("plain", "copies"))
+    assert not torch.equal(plain.get_input_embeddings().weight, copies.get_input_embeddings().weight)

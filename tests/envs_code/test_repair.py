@@ -243,8 +243,8 @@ HOSTILE = {
     "it ends the interpreter": "import os\ndef {name}(*a):\n    os._exit(0)",
     "it exits": "def {name}(*a):\n    raise SystemExit(0)",
     "it writes answers itself": (
-        'import os\nfor fd in range(3, 30):\n    try:\n        os.write(fd, b\'{{"value": 1, "steps": 0}}\\n\' * 50)\n'
-        "    except OSError:\n        pass\ndef {name}(*a):\n    return 1"
+        'import os\nfor fd in range(3, 30):\n    try:\n        os.write(fd, b\'{{"value": -7, "steps": 0}}\\n\' * 50)\n'
+        "    except OSError:\n        pass\ndef {name}(*a):\n    return -7"
     ),
     "it equals everything": (
         "class All:\n    def __eq__(self, other):\n        return True\n    __hash__ = None\n"

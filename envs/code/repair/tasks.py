@@ -23,9 +23,9 @@ LEVELS = {1: "one bug", 2: "two bugs", 3: "nothing but the first line"}
 """What an episode begins with, by level."""
 _BUGS = {"train": 12, "validation": 6, "test": 6}
 """How many tasks of level 1 are made of each problem of a split; of the other levels, one is."""
-_SHORT = {"lists.kth_distinct": 6, "lists.running": 11, "texts.long_words": 8}
+_SHORT = {"lists.kth_distinct": 5, "lists.first_place": 8, "lists.running": 11, "texts.long_words": 8}
 """The same, of families whose functions have too few bugs that show."""
-_PROBLEMS = 10
+_PROBLEMS = 40
 _SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 _SEED = 2026
 _VISIBLE, _CASES = 3, 15
@@ -167,7 +167,7 @@ class _Mutants:
             yield self._found[place]
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=2048)
 def _mutants(split: str, number: int) -> _Mutants:
     # All tasks of a problem draw alike, so that its variants are different ones of the same bugs.
     return _Mutants(problems()[split][number][1], task_generator(_SEED, (split, number)))
