@@ -71,7 +71,7 @@ def play(
     """
     rng, agents, rows = np.random.default_rng(seed), env.possible_agents, []
     observations, _ = env.reset(seed=seed)
-    state, over = torch.tensor(encode(observations), dtype=torch.float32), False
+    state = torch.tensor(encode(observations), dtype=torch.float32)
     while env.agents:
         if env.agents != agents:
             raise ValueError(f"only {', '.join(env.agents)} of {', '.join(agents)} are left; all must stay to the end")
@@ -79,9 +79,11 @@ def play(
             chances = [one[0].double().numpy() for one in policies(state[None])]
         chosen = [int(rng.choice(len(one), p=one / one.sum())) for one in chances]
         observations, _, terminations, _, _ = env.step(dict(zip(agents, chosen, strict=True)))
-        following, over = torch.tensor(encode(observations), dtype=torch.float32), all(terminations.values())
-        taken = [one[action] for one, action in zip(chances, chosen, strict=True)]
-        rows.append((state, torch.tensor(chosen), torch.tensor(taken, dtype=torch.float32), following, over))
+        following = torch.tensor(encode(observations), dtype=torch.float32)
+        taken = torch.tensor([one[action] for one, action in zip(chances, chosen, strict=True)])
+        # What was drawn had some chance, even if single precision has no number for it.
+        taken = taken.float().clamp(min=torch.finfo(torch.float32).tiny)
+        rows.append((state, torch.tensor(chosen), taken, following, all(terminations.values())))
         state = following
     states, actions, probabilities, after, ends = zip(*rows, strict=True)
     return JointSteps(
