@@ -19,7 +19,8 @@ def deferred_interrupt() -> Iterator[threading.Event]:
 
     def on_signal(number: int, frame: Any) -> None:
         interrupted.set()
-        signal.signal(signal.SIGINT, before)
+        # A shell's background jobs begin with SIGINT ignored.
+        signal.signal(signal.SIGINT, signal.default_int_handler if before is signal.SIG_IGN else before)
         print("\nStopping after this step; press Ctrl-C again to stop at once, without saving.", flush=True)
 
     before = signal.signal(signal.SIGINT, on_signal)
