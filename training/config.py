@@ -134,6 +134,9 @@ class SelfImitation:
     before it were attempts that failed."""
     distinct: bool = False
     """Clone episodes that read the same once, so that easy tasks do not crowd out those that are seldom solved."""
+    weighting: Literal["equal", "advantage"] = "equal"
+    """What an episode counts: all the same, or the share of the attempts at its task that failed, so that what always
+    succeeds, and is known, is left out."""
     batch_tokens: int = 8192
     """Most tokens per optimiser step, but at least one episode."""
     context_weight: float = 0.0

@@ -7,7 +7,7 @@ sampling, filtering by the outcome and cloning in turn is ReST (arXiv:2308.08998
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -41,8 +41,9 @@ def imitate_solved(
     it need be kept.
     """
     settings = config.self_imitation
-    good = [episode for episode in episodes if episode.status.scored and solved(episode)]
-    rows = [row for episode in good for row in to_rows(episode, _cloned(episode, settings.turns))]
+    played = [episode for episode in episodes if episode.status.scored]
+    good = [(episode, weight) for episode, weight in _weighed(played, settings.weighting) if weight > 0]
+    rows = [row for episode, weight in good for row in to_rows(episode, weight * _cloned(episode, settings.turns))]
     if settings.distinct:
         rows = [replace(row, weight=1.0) for row in merged(rows)]
     generator = np.random.default_rng((config.seed, step, 1))
@@ -50,6 +51,26 @@ def imitate_solved(
     learner = Learner(model, settings.optimizer, replace(config.objective, kl=0.0), len(planned), workers=workers)
     imitate(learner, planned, settings.context_weight, lambda number, loss: None)
     return float(len(good))
+
+
+def _weighed(
+    played: Sequence[Trajectory], weighting: Literal["equal", "advantage"]
+) -> Iterator[tuple[Trajectory, float]]:
+    """The episodes with what each counts: success, less with "advantage" the mean of all attempts at the same task.
+
+    That is (R - V)+ of Oh et al., eq. 2, with that mean for V.
+    """
+    attempts: dict[tuple[str, str | None, int | None, int], list[bool]] = {}
+    for episode in played:
+        attempts.setdefault(_task(episode), []).append(solved(episode))
+    for episode in played:
+        outcomes = attempts[_task(episode)]
+        expected = sum(outcomes) / len(outcomes) if weighting == "advantage" else 0.0
+        yield episode, float(solved(episode)) - expected
+
+
+def _task(episode: Trajectory) -> tuple[str, str | None, int | None, int]:
+    return episode.env_id, episode.split, episode.task, episode.seed
 
 
 def _cloned(episode: Trajectory, turns: Literal["accepted", "last"]) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -84,6 +85,22 @@ def test_episodes_that_read_the_same_count_once_if_asked(model: PreTrainedModel,
         assert often == pytest.approx(seldom, abs=0.1)
     else:
         assert often > 3 * seldom
+
+
+@pytest.mark.parametrize("weighting", ["equal", "advantage"])
+def test_what_always_succeeds_can_be_left_out(model: PreTrainedModel, weighting: Literal["equal", "advantage"]) -> None:
+    """A task that is solved each time, by 21, and one that is solved once in four, by 22."""
+    sure = [episode(20, 21, True) for _ in range(4)]
+    seldom = [replace(episode(20, 22 if solved else 23, solved), task=1) for solved in (True, False, False, False)]
+    config = replace(CONFIG, self_imitation=replace(SETTINGS, weighting=weighting, batch_tokens=1000))
+    imitated = imitate_solved(model, [*sure, *seldom], config, 1, Workers())
+    likely = {token: probability(model, [5, 6, 20, 5, 7], token) for token in (21, 22)}
+    if weighting == "equal":
+        assert imitated == 5
+        assert likely[21] > 2 * likely[22]
+    else:
+        assert imitated == 1
+        assert likely[22] > 0.9
 
 
 def test_without_a_solved_episode_nothing_changes(model: PreTrainedModel) -> None:
