@@ -21,8 +21,9 @@ class Robot(Episode):
     """A task of a family, driven by numbers.
 
     Actions are ``Box(-1, 1)``: moves of the grip in x, y and z (an action of 1 is 2.5 cm), or turns of the five joints
-    (0.08 rad), then the gripper, from closed (-1) to open (1).  A step is 40 ms.  An action that is not finite or has
-    another shape is invalid: it changes nothing, and ``info["feedback"]`` says why.
+    (0.08 rad), then the gripper, from closed (-1) to open (1); other bodies' families say in ``guide`` what theirs are.
+    A step is 40 ms.  An action that is not finite or has another shape is invalid: it changes nothing, and
+    ``info["feedback"]`` says why.
 
     The reward is sparse: 1 for the step that solves the task, which ends the episode.  ``info`` has ``instruction``,
     ``success``, ``stage`` (how many stages are behind), ``progress`` (in [0, 1]) and ``valid_action``, of which
@@ -30,11 +31,13 @@ class Robot(Episode):
 
     Args:
         family: the id of the family, such as ``"Reach-v0"``.
-        control: for the arm ``"end_effector"`` (the default) or ``"joint"``, for the base ``"velocity"``.
+        control: for the arm ``"end_effector"`` (the default) or ``"joint"``, for the base ``"velocity"``,
+            for the four-legged body ``"joint"``.
         observation: ``"state"``, a vector of the robot and all objects with the task's in fixed roles; or ``"rgb"``, a
             dictionary of ``text`` (the instruction), ``image`` and ``state``, the robot's own alone; or ``"rgbd"``,
             which adds ``depth`` in metres.
-        camera: which camera images are of: ``"front"``, ``"top"`` or ``"wrist"``.
+        camera: which camera images are of: ``"front"``, ``"top"`` or ``"wrist"``, but of bodies on a floor
+            ``"eye"``.
         size: height and width of images, in pixels.
         render_mode: ``"rgb_array"`` or ``"depth_array"`` makes :meth:`render` return an image of that camera.
 

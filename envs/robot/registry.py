@@ -12,6 +12,7 @@ STEPS = {
     "OpenDrawer-v0": 200,
     "Sort-v0": 500,
     "Navigate-v0": 300,
+    "Walk-v0": 300,
     "Rearrange-v0": 500,
 }
 """The step limit of each environment, in control steps of 40 ms."""

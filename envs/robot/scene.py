@@ -37,7 +37,7 @@ OBJECT_MASS = 0.08
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A kind of place that layouts put somewhere: its geom, and whether things touch it."""
+    """A kind of place that layouts put somewhere: its geom, whether things touch it, and how opaque it is."""
 
     type: str
     size: tuple[float, float, float]
@@ -45,10 +45,11 @@ class Place:
     alpha: float = 1.0
 
 
-MARKER = Place("sphere", (0.018, 0.0, 0.0), solid=False, alpha=0.7)
-ZONE = Place("cylinder", (0.05, 0.0008, 0.0), solid=False, alpha=0.8)
+MARKER = Place("sphere", (0.018, 0.0, 0.0), solid=False)
+ZONE = Place("cylinder", (0.05, 0.0008, 0.0), solid=False)
 PAD = Place("box", (0.045, 0.045, 0.015), solid=True)
 PILLAR = Place("cylinder", (0.15, 0.25, 0.0), solid=True)
+BEACON = Place("cylinder", (0.08, 0.2, 0.0), solid=False, alpha=0.6)
 
 
 @cache
@@ -68,7 +69,12 @@ def load_model(file: str, shapes: tuple[str, ...], places: tuple[Place, ...]) ->
         body = spec.worldbody.add_body(name=f"place{number}", mocap=True)
         touches = int(place.solid)
         body.add_geom(
-            name=f"place{number}", type=_geom_type(place.type), size=place.size, contype=touches, conaffinity=touches
+            name=f"place{number}",
+            type=_geom_type(place.type),
+            size=place.size,
+            contype=touches,
+            conaffinity=touches,
+            rgba=(*GREY, place.alpha),
         )
     for number, shape in enumerate(shapes):
         kind, size = SHAPES[shape]

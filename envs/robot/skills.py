@@ -15,8 +15,10 @@ from .base_skills import BaseSkills
 from .camera import FRAME
 from .core import Core
 from .episode import Episode
+from .families.navigate import Navigate
 from .manipulation import Manipulation
 from .skill import Refused, SkillSet
+from .walker_skills import WalkerSkills
 
 PATIENCE = 120
 """After how many control steps a skill gives up: 4.8 s."""
@@ -118,4 +120,6 @@ class Skills(Episode):
 
 def skill_set(core: Core) -> SkillSet:
     """The skills of the body of a core's family."""
-    return ArmSkills(core, core.family) if isinstance(core.family, Manipulation) else BaseSkills(core)
+    if isinstance(core.family, Manipulation):
+        return ArmSkills(core, core.family)
+    return BaseSkills(core) if isinstance(core.family, Navigate) else WalkerSkills(core)

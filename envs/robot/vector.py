@@ -25,7 +25,8 @@ class RobotVector(BatchVector):
         family: the id of the family.
         num_envs: how many episodes.
         max_episode_steps: after how many steps an episode is truncated; ``None`` for never.
-        control: for the arm ``"end_effector"`` (the default) or ``"joint"``, for the base ``"velocity"``.
+        control: for the arm ``"end_effector"`` (the default) or ``"joint"``, for the base ``"velocity"``,
+            for the four-legged body ``"joint"``.
         autoreset_mode: when an episode that ended is reopened, see :class:`~.batch.BatchVector`.
         threads: of the physics; by default one for each processor that this process may use.
     """

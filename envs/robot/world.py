@@ -65,7 +65,7 @@ class World:
         self.layouts: list[Layout | None] = [None] * size
         self.time_step = float(model.opt.timestep) * SUBSTEPS
         self.objects = len(shapes)
-        self._joints = model.nq - 7 * len(shapes)
+        self._joints, self._speeds = model.nq - 7 * len(shapes), model.nv - 6 * len(shapes)
         self._nq = model.nq
         self.state = np.zeros((size, mujoco.mj_stateSize(model, mujoco.mjtState.mjSTATE_FULLPHYSICS)))
         self.command = np.zeros((size, model.nu))
@@ -84,8 +84,8 @@ class World:
 
     @property
     def joint_speeds(self) -> np.ndarray:
-        """Their velocities, ``[N, J]``: a view."""
-        return self.state[:, 1 + self._nq : 1 + self._nq + self._joints]
+        """Their velocities, ``[N, V]``, of a free joint one less than positions: a view."""
+        return self.state[:, 1 + self._nq : 1 + self._nq + self._speeds]
 
     def object_pose(self, number: int) -> np.ndarray:
         """Position and quaternion of an object, ``[N, 7]``: a view."""
@@ -98,7 +98,7 @@ class World:
 
     def object_speed(self, number: int) -> np.ndarray:
         """Linear velocity of an object, ``[N, 3]``: a view."""
-        start = 1 + self._nq + self._joints + 6 * number
+        start = 1 + self._nq + self._speeds + 6 * number
         return self.state[:, start : start + 3]
 
     def place_position(self, number: int) -> np.ndarray:

@@ -31,6 +31,19 @@ def test_things_have_their_colours(name: str) -> None:
     env.close()
 
 
+def test_a_beacon_can_be_looked_through() -> None:
+    env: Any = gymnasium.make("Walk-v0", render_mode="rgb_array", camera="top").unwrapped
+    env.reset(seed=0)
+    world = env.core.world
+    empty = env.render().astype(int)
+    world.state[0, 1:3] = world.place_position(0)[0, :2]
+    column, row = env.camera.pixel(0, world.place_position(0)[0]).astype(int)
+    inside = env.render().astype(int)
+    assert np.abs(inside[row, column] - empty[row, column]).max() > 20
+    assert inside[row, column].max() > inside[row, column].min() + 20
+    env.close()
+
+
 def test_depth_is_in_metres() -> None:
     env: Any = gymnasium.make("Push-v0", observation="rgbd", camera="top", size=(48, 64)).unwrapped
     observation, _ = env.reset(seed=0)

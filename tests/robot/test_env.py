@@ -13,6 +13,7 @@ import palestra
 from palestra.envs.robot.families import FAMILIES
 from palestra.envs.robot.kinematics import HIGHEST, LOWEST, grip_position, joints_for
 from palestra.envs.robot.registry import STEPS
+from palestra.envs.robot.walker import FEET, HIPS, legs_for
 
 IDS = tuple(FAMILIES)
 
@@ -100,6 +101,47 @@ def test_lidar_is_what_rays_meet() -> None:
         start = np.array([*world.joints[0, :2], 0.12])
         met = mujoco.mj_ray(model, data, start, ray, None, 1, model.body("base").id, hit)
         assert found == pytest.approx(met, abs=1e-3)
+
+
+def test_the_legs_kinematics_are_the_models() -> None:
+    env: Any = gymnasium.make("Walk-v0").unwrapped
+    env.reset(seed=0)
+    world = env.core.world
+    for moved in np.random.default_rng(0).uniform(-0.04, 0.04, size=(20, *FEET.shape)):
+        world.state[0, 1 : 1 + 19] = [0, 0, 0, 1, 0, 0, 0, *legs_for(FEET + moved)]
+        _, data = world.data(0)
+        feet = [data.geom(f"{end}_{side}_foot").xpos for end in ("front", "back") for side in ("left", "right")]
+        assert np.allclose(feet, HIPS + FEET + moved, atol=1e-9)
+
+
+def test_a_body_that_fell_over_can_get_up_and_go_on() -> None:
+    env: Any = gymnasium.make("Walk-v0").unwrapped
+    for seed in range(3):
+        rng, (_, info) = np.random.default_rng(seed), env.reset(seed=seed)
+        while info["upright"] > 0.0:
+            *_, info = env.step(rng.uniform(-1, 1, size=12))
+        assert info["progress"] == 0.0
+        for _ in range(STEPS["Walk-v0"]):
+            _, reward, terminated, _, info = env.step(env.oracle())
+            if terminated:
+                break
+        assert reward == 1.0
+        assert info["upright"] > 0.9
+
+
+def test_to_lie_at_the_marker_is_not_to_stand_there() -> None:
+    env: Any = gymnasium.make("Walk-v0").unwrapped
+    env.reset(seed=0)
+    world = env.core.world
+    world.state[0, 1:3] = world.place_position(0)[0, :2]
+    assert env.core.assess().success[0]
+    standing = world.state.copy()
+    # On its back, turned about its long axis; and on its belly.
+    for part, values in ((slice(4, 8), [0.0, 1.0, 0.0, 0.0]), (slice(3, 4), [0.1])):
+        world.state = standing.copy()
+        world.state[0, part] = values
+        judged = env.core.assess()
+        assert (bool(judged.success[0]), judged.progress[0]) == (False, 0.0)
 
 
 @pytest.mark.parametrize(

@@ -66,6 +66,45 @@ def test_a_wrong_thing_can_be_put_back() -> None:
     assert reward == 1.0
 
 
+@pytest.mark.parametrize("env_id", ["Navigate-v0", "Walk-v0"])
+def test_bodies_on_a_floor_go_where_they_are_told(env_id: str) -> None:
+    env: Any = gymnasium.make(env_id, interface="skills").unwrapped
+    env.reset(seed=1)
+
+    def way() -> np.ndarray:
+        return env.core.family.features(env.core.world)[0]
+
+    before = way()
+    text, *_ = env.step("turn(-90)")
+    assert "has turned" in text
+    # What was ahead is to the left now.
+    assert way() == pytest.approx([-before[1], before[0]], abs=0.1)
+    before = way()
+    text, *_ = env.step("forward(20)")
+    assert "ahead" in text
+    assert way() == pytest.approx(before - [0.2, 0.0], abs=0.06)
+
+
+@pytest.mark.parametrize(
+    ("action", "why"),
+    [
+        ("turn(200)", "from -180 to 180"),
+        ("turn(left)", "takes a number"),
+        ("turn(nan)", "from -180 to 180"),
+        ("forward(-5)", "from 0 to 150"),
+        ("forward()", "Write forward"),
+        ("jump()", "there are turn"),
+    ],
+)
+def test_where_no_legs_go_nothing_changes(action: str, why: str) -> None:
+    env: Any = gymnasium.make("Walk-v0", interface="skills").unwrapped
+    before, _ = env.reset(seed=1)
+    after, reward, terminated, _, info = env.step(action)
+    assert before == after
+    assert (reward, terminated, info["valid_action"]) == (0.0, False, False)
+    assert why in info["feedback"]
+
+
 def test_the_same_skills_are_seen_in_a_picture() -> None:
     env: Any = gymnasium.make("Sort-v0", interface="skills", observation="rgb", size=(32, 32)).unwrapped
     observation, _ = env.reset(seed=0)

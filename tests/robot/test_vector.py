@@ -14,9 +14,9 @@ import palestra  # noqa: F401 - registers the environments
 SIZE = 3
 
 
-def actions_of(seed: int, steps: int) -> np.ndarray:
-    """Random actions in every direction, ``[steps, SIZE, 4]``."""
-    return np.random.default_rng(seed).uniform(-1.2, 1.2, size=(steps, SIZE, 4)).astype(np.float32)
+def actions_of(seed: int, steps: int, numbers: int = 4) -> np.ndarray:
+    """Random actions in every direction, ``[steps, SIZE, numbers]``."""
+    return np.random.default_rng(seed).uniform(-1.2, 1.2, size=(steps, SIZE, numbers)).astype(np.float32)
 
 
 def alone(env_id: str, seed: int, actions: np.ndarray, limit: int) -> list[tuple[Any, ...]]:
@@ -35,11 +35,11 @@ def alone(env_id: str, seed: int, actions: np.ndarray, limit: int) -> list[tuple
     return rows
 
 
-@pytest.mark.parametrize(("env_id", "limit"), [("Reach-v0", 9), ("Push-v0", 20)])
+@pytest.mark.parametrize(("env_id", "limit"), [("Reach-v0", 9), ("Push-v0", 20), ("Walk-v0", 20)])
 @pytest.mark.parametrize("threads", [0, 2])
 def test_each_of_a_vector_is_the_single_episode(env_id: str, limit: int, threads: int) -> None:
-    actions = actions_of(0, 45)
     vector = gymnasium.make_vec(env_id, num_envs=SIZE, max_episode_steps=limit, threads=threads)
+    actions = actions_of(0, 45, vector.action_space.shape[1])
     observations, _ = vector.reset(seed=11)
     rows = [(observations, np.zeros(SIZE), np.zeros(SIZE, bool), np.zeros(SIZE, bool))]
     rows += [vector.step(batch)[:4] for batch in actions]

@@ -11,9 +11,10 @@ from .reach import Reach
 from .rearrange import Rearrange
 from .sort import Sort
 from .stack import Stack
+from .walk import Walk
 
 FAMILIES: dict[str, type[Family]] = {
-    family.env_id: family for family in (Reach, Push, PickPlace, Stack, OpenDrawer, Sort, Navigate, Rearrange)
+    family.env_id: family for family in (Reach, Push, PickPlace, Stack, OpenDrawer, Sort, Navigate, Walk, Rearrange)
 }
 """Every family by the id of its environment."""
 
