@@ -43,6 +43,34 @@ class PointMass(gymnasium.Env[np.ndarray, np.ndarray]):
         return self.position.astype(np.float32)
 
 
+class Pusher(gymnasium.Env[np.ndarray, np.ndarray]):
+    """A point in a square that pushes an object before it: where they would be nearer than 0.2, the object gives way.
+
+    Both begin at the same places each time.  It pays minus 100 for each step that they are away from each other.
+    """
+
+    def __init__(self) -> None:
+        self.observation_space = spaces.Box(-1, 1, (4,), np.float32)
+        self.action_space = spaces.Box(-0.1, 0.1, (2,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: Any = None) -> tuple[np.ndarray, dict[str, Any]]:
+        super().reset(seed=seed)
+        self.point, self.object = np.full(2, -0.4), np.zeros(2)
+        return self._observe(), {}
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        self.point = np.clip(self.point + action, -1, 1)
+        away = self.object - self.point
+        distance = float(np.linalg.norm(away))
+        if 0 < distance < 0.2:
+            self.object = np.clip(self.point + 0.2 * away / distance, -1, 1)
+        steps = max(0.0, distance - 0.2) / 0.1
+        return self._observe(), -100 * steps, False, False, {"object": self.object.tolist()}
+
+    def _observe(self) -> np.ndarray:
+        return np.concatenate([self.point, self.object]).astype(np.float32)
+
+
 class Chain(gymnasium.Env[np.ndarray, np.ndarray]):
     """States 0, 1, 2, ..., one further with each action; it pays 1 a step and ends by itself at ``terminal``."""
 
@@ -66,5 +94,6 @@ class Chain(gymnasium.Env[np.ndarray, np.ndarray]):
 
 gymnasium.register("ControlPoint-v0", entry_point=PointMass, max_episode_steps=20)
 gymnasium.register("ControlSparsePoint-v0", entry_point=PointMass, max_episode_steps=20, kwargs={"sparse": True})
+gymnasium.register("ControlPusher-v0", entry_point=Pusher, max_episode_steps=25)
 gymnasium.register("ControlChain-v0", entry_point=Chain, max_episode_steps=5)
 gymnasium.register("ControlShortChain-v0", entry_point=Chain, max_episode_steps=5, kwargs={"terminal": 3})

@@ -7,7 +7,7 @@ import pytest
 
 from palestra.training import recipe
 from palestra.training.config import Config
-from palestra.training.control.config import Cloning, Demonstrations, Offline, PPOConfig, SACConfig, check
+from palestra.training.control.config import Cloning, Demonstrations, Offline, PPOConfig, SACConfig, Skills, check
 
 SHIPPED = [path for path in sorted((recipe.PACKAGE / "recipes").glob("*.toml")) if "algorithm" in path.read_text()]
 
@@ -78,6 +78,11 @@ def test_one_kind_of_run_is_not_taken_for_the_other(tmp_path: Path) -> None:
         (SACConfig(offline=Offline(updates=1)), "offline.updates needs demonstrations.episodes"),
         (SACConfig(residual=0.1, demonstrations=Demonstrations(1)), "residual needs a cloned policy"),
         (SACConfig(critics=1), "critics"),
+        (PPOConfig(skills=Skills(1)), "at least 2 to tell apart"),
+        (PPOConfig(skills=Skills(4, weight=0.0)), "skills.weight is above 0"),
+        (PPOConfig(skills=Skills(4, "4")), "skills.seen: '4' is no slice"),
+        (PPOConfig(skills=Skills(4, "hand:")), "skills.seen: invalid literal"),
+        (PPOConfig(skills=Skills(4), demonstrations=Demonstrations(1)), "skills.number does not go with"),
         (PPOConfig(num_envs=1, horizon=16), "16 steps are too few for 32"),
     ],
 )

@@ -19,7 +19,7 @@ SEARCHES = [line for line in JOINED if "reward_search" in line and line.startswi
 
 
 def test_the_page_has_commands() -> None:
-    assert len(LINES) == 8
+    assert len(LINES) == 9
 
 
 def test_the_search_for_a_reward_can_be_followed() -> None:

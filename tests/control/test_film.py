@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from palestra.training.control.config import PPOConfig
+from palestra.training.control.config import PPOConfig, Skills
 from palestra.training.control.film import FILM, STRIP, film, write_film
 
 from . import envs  # noqa: F401 - registers them
@@ -30,6 +30,17 @@ def test_the_pictures_are_of_what_the_policy_does(tmp_path: Path) -> None:
     moving = Image.open(tmp_path / FILM)
     assert moving.n_frames == 10
     assert moving.info["duration"] == 40
+
+
+def test_the_pictures_of_skills_are_of_the_first(tmp_path: Path) -> None:
+    class Skilled(Upwards):
+        def act(self, observation: np.ndarray) -> np.ndarray:
+            assert observation[-3:].tolist() == [1, 0, 0]
+            return super().act(observation)
+
+    config = PPOConfig("Reach-v0", {"max_episode_steps": 3, "size": (32, 48)}, skills=Skills(3))
+    assert film(config, Skilled(), tmp_path) is None
+    assert (tmp_path / STRIP).exists()
 
 
 def test_a_long_film_keeps_its_speed(tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ from palestra.training.control.config import (
     Offline,
     PPOConfig,
     SACConfig,
+    Skills,
 )
 from palestra.training.metrics import Metrics, read
 
@@ -81,6 +82,7 @@ BROKEN_OFF = {
         SMALL_PPO, demonstrations=Demonstrations(2), learned_reward=LearnedReward("adversarial", updates=2)
     ),
     "preferences": replace(SMALL_PPO, learned_reward=LearnedReward("preferences", labels=5, segment=4, updates=2)),
+    "skills": replace(SMALL_PPO, skills=Skills(3, "0:1", updates=2)),
 }
 
 

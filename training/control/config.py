@@ -102,6 +102,32 @@ class LearnedReward:
 
 
 @dataclass(frozen=True)
+class Skills:
+    """Skills that are told apart by what they lead to, learned beside what the run maximises.
+
+    DIAYN (arXiv:1802.06070); with a critic for each of the two rewards, SLIM (arXiv:2402.00823).
+    """
+
+    number: int = 0
+    """How many; each episode follows one, in evaluations in turn.  0 learns none."""
+    seen: str = ":"
+    """Which entries of the observation they are told apart by, as a slice of Python: 4:7 are entries 4, 5 and 6,
+    counted from 0.  Those of a Dict stand one after another, in its order."""
+    weight: float = 1.0
+    """Of what being told apart pays, where what the run maximises has 1: of the advantages, or with critics sum of the
+    rewards."""
+    critics: Literal["each", "sum"] = "each"
+    """Each reward has a value function of its own, and advantages, which are normalised and then summed; or the rewards
+    themselves are summed first."""
+    updates: int = 50
+    """Gradient steps on what tells them apart in an iteration."""
+    batch_size: int = 256
+    """Transitions per gradient step."""
+    learning_rate: float = 1e-3
+    """Of Adam."""
+
+
+@dataclass(frozen=True)
 class PPOConfig(ControlConfig):
     """Proximal policy optimisation (arXiv:1707.06347)."""
 
@@ -130,6 +156,7 @@ class PPOConfig(ControlConfig):
     normalise_returns: bool = True
     """Divide rewards by the standard deviation of the discounted returns so far."""
     learned_reward: LearnedReward = field(default_factory=LearnedReward)
+    skills: Skills = field(default_factory=Skills)
 
 
 @dataclass(frozen=True)
@@ -187,6 +214,14 @@ MAY_CHANGE = frozenset(["steps", "run", "resume", "evaluation.every"])
 """What a resumed run may do otherwise."""
 
 
+def entries(text: str) -> slice:
+    """A slice as Python writes it, such as ``4:7``; ValueError for anything else."""
+    first, colon, last = text.partition(":")
+    if not colon:
+        raise ValueError(f"{text!r} is no slice such as 4:7")
+    return slice(int(first) if first else None, int(last) if last else None)
+
+
 def check(config: ControlConfig) -> str | None:
     """What in a configuration contradicts itself, if anything."""
     if min(config.steps, config.num_envs - 1, config.horizon - 1) < 0:
@@ -196,6 +231,8 @@ def check(config: ControlConfig) -> str | None:
         wants["learned_reward.kind adversarial"] = config.learned_reward.kind == "adversarial"
         if config.num_envs * config.horizon < 2 * config.minibatches:
             return f"minibatches: {config.num_envs * config.horizon} steps are too few for {config.minibatches} of them"
+        if complaint := _check_skills(config):
+            return complaint
     if isinstance(config, SACConfig):
         wants["offline.updates"], wants["offline.share"] = config.offline.updates, config.offline.share
         if config.critics < 2:
@@ -204,3 +241,18 @@ def check(config: ControlConfig) -> str | None:
             return "residual needs a cloned policy: set demonstrations.episodes and cloning.updates"
     missing = [name for name, wanted in wants.items() if wanted and not config.demonstrations.episodes]
     return f"{missing[0]} needs demonstrations.episodes" if missing else None
+
+
+def _check_skills(config: PPOConfig) -> str | None:
+    """What in the settings of skills contradicts itself, or others, if anything."""
+    if config.skills.number == 0:
+        return None
+    if config.skills.number < 2 or not config.skills.weight > 0:
+        return "skills.number: there are at least 2 to tell apart, and skills.weight is above 0"
+    if config.demonstrations.episodes or config.learned_reward.kind != "none":
+        return "skills.number does not go with demonstrations or a learned reward, which know of no skills"
+    try:
+        entries(config.skills.seen)
+    except ValueError as error:
+        return f"skills.seen: {error}"
+    return None

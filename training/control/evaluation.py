@@ -15,6 +15,7 @@ from ..evaluation import summarise
 from ..rollout import Job
 from ..tasks import Tasks
 from .config import ControlConfig
+from .skills import skills_of, with_skill
 from .vector import Frame, make_single
 
 
@@ -22,22 +23,30 @@ class Acting(Protocol):
     """A learner, as far as it acts."""
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """The most likely action [actions], in [-1, 1], for a raw observation [size]."""
+        """The most likely action [actions], in [-1, 1], for a raw observation [size], the skill's one-hot behind it."""
         ...
 
 
 class ControlAgent:
-    """Plays what a learner has learned, without noise, as an :class:`~palestra.agents.scripted.Agent`."""
+    """Plays what a learner has learned, without noise, as an :class:`~palestra.agents.scripted.Agent`.
 
-    def __init__(self, learner: Acting, frame: Frame) -> None:
-        self._learner, self._frame = learner, frame
+    Its episodes follow ``skills`` in turn, from 0 on, where there are any.
+    """
+
+    def __init__(self, learner: Acting, frame: Frame, skills: int = 0) -> None:
+        self._learner, self._frame, self._skills = learner, frame, skills
+        self._episode = -1
 
     def reset(self, env: gymnasium.Env[Any, Any], seed: int) -> None:
-        """Nothing is remembered of an episode."""
+        """Go on to the next skill; nothing else is remembered of an episode."""
+        self._episode += 1
 
     def act(self, observation: Any, info: Mapping[str, Any]) -> np.ndarray:
         """The most likely action."""
-        return self._frame.stretched(self._learner.act(self._frame.flat(observation)))
+        seen = self._frame.flat(observation)
+        if self._skills:
+            seen = with_skill(seen, self._episode % self._skills, self._skills)
+        return self._frame.stretched(self._learner.act(seen))
 
 
 class Evaluator:
@@ -45,17 +54,17 @@ class Evaluator:
 
     def __init__(self, config: ControlConfig) -> None:
         self._env = make_single(config)
-        self._settings = config.evaluation
+        self._settings, self._skills = config.evaluation, skills_of(config)
         self._frame = Frame(self._env.observation_space, self._env.action_space, config.env)
         self._jobs = held_out(self._env, config)
 
     def policy(self, learner: Acting, step: int) -> dict[str, Any]:
         """How a learner does after ``step`` steps."""
-        return self._measure("policy", ControlAgent(learner, self._frame), step)
+        return self._measure("policy", self._agent(learner), step)
 
     def episodes(self, learner: Acting) -> list[Trajectory]:
         """What a learner does in them."""
-        return play_jobs(self._env, ControlAgent(learner, self._frame), self._jobs)
+        return play_jobs(self._env, self._agent(learner), self._jobs)
 
     def baselines(self) -> list[dict[str, Any]]:
         """How a random agent does, and the environment's oracle if it has one."""
@@ -67,6 +76,9 @@ class Evaluator:
     def close(self) -> None:
         """Close the environment."""
         self._env.close()
+
+    def _agent(self, learner: Acting) -> ControlAgent:
+        return ControlAgent(learner, self._frame, self._skills)
 
     def _measure(self, name: str, agent: Agent, step: int) -> dict[str, Any]:
         """A :class:`~palestra.training.evaluation.Result` as plain values.

@@ -11,6 +11,7 @@ from gymnasium.wrappers import RenderCollection
 
 from .config import ControlConfig
 from .evaluation import Acting, ControlAgent, held_out, play_jobs
+from .skills import skills_of
 from .vector import Frame, make_single
 
 STRIP, FILM = "episode.png", "episode.gif"
@@ -31,7 +32,7 @@ def film(config: ControlConfig, learner: Acting, folder: Path) -> str | None:
         return f"{config.env} cannot be drawn"
     try:
         env = RenderCollection(make_single(config, render_mode="rgb_array"))
-        agent = ControlAgent(learner, Frame(env.observation_space, env.action_space, config.env))
+        agent = ControlAgent(learner, Frame(env.observation_space, env.action_space, config.env), skills_of(config))
         play_jobs(env, agent, held_out(env, config)[:1])
         frames: Any = env.render()
     except Exception as error:  # noqa: BLE001 - whatever a driver raises, what was trained is not lost for a picture

@@ -14,7 +14,9 @@ def advantages(
     gamma: float,
     decay: float,
 ) -> np.ndarray:
-    """GAE(gamma, decay) of every step, float32 (arXiv:1506.02438, equation 16); all arrays are [steps, envs].
+    """GAE(gamma, decay) of every step, float32 (arXiv:1506.02438, equation 16).
+
+    All arrays are [steps, envs], or [steps, envs, rewards] where there are several, each with values of its own.
 
     delta_t = r_t + gamma V(s'_t) - V(s_t) and A_t = delta_t + gamma decay A_{t+1}, where s'_t is what the action led
     to.  After a terminal state nothing follows, so V(s'_t) counts as 0.  An episode that was only cut off (truncated,
@@ -29,7 +31,7 @@ def advantages(
     deltas = rewards + gamma * next_values * ~terminated - values
     carried = gamma * decay * ~ended
     result = np.empty_like(deltas, np.float32)
-    following = np.zeros(rewards.shape[1])
+    following = np.zeros(rewards.shape[1:])
     for step in range(len(rewards) - 1, -1, -1):
         result[step] = following = deltas[step] + carried[step] * following
     return result

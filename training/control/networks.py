@@ -32,6 +32,14 @@ def perceptron(sizes: Sequence[int], gain: float, generator: torch.Generator) ->
     return nn.Sequential(*layers)
 
 
+class Parallel(nn.ModuleList):
+    """Networks on the same rows, whose outputs stand side by side."""
+
+    def forward(self, rows: Tensor) -> Tensor:
+        """[..., all outputs] for [..., inputs]."""
+        return torch.cat([network(rows) for network in self], -1)
+
+
 class GaussianPolicy(nn.Module):
     """Actions from a normal distribution whose standard deviation does not depend on the observation."""
 

@@ -100,29 +100,33 @@ class ReturnScale:
     """Divides rewards by the standard deviation of the discounted sums of the rewards so far.
 
     The sums run forwards, R <- gamma R + r, and begin at 0 with each episode (Engstrom et al., arXiv:2005.12729,
-    algorithm 1).  Rewards keep their zero.
+    algorithm 1).  Rewards keep their zero.  Each of several ``rewards`` has a deviation of its own.
     """
 
-    def __init__(self, envs: int, gamma: float, active: bool) -> None:
+    def __init__(self, envs: int, gamma: float, active: bool, rewards: int = 1) -> None:
         self._gamma, self._active = gamma, active
-        self._moments = Moments(1)
-        self._sums = np.zeros(envs)
+        self._moments = Moments(rewards)
+        self._sums = np.zeros((envs, rewards))
 
     def begin(self) -> None:
         """All environments begin new episodes."""
         self._sums[:] = 0
 
     def __call__(self, rewards: np.ndarray, ended: np.ndarray) -> np.ndarray:
-        """Take in the rewards [steps, envs], with where they ended episodes, and scale them: float32 of their shape."""
+        """Take in rewards, with where episodes ended [steps, envs], and scale them: float32 of their shape.
+
+        They are [steps, envs, rewards]; where there is one, also [steps, envs].
+        """
         if not self._active:
             return rewards.astype(np.float32)
-        sums = np.empty(rewards.shape)
-        for step, (paid, over) in enumerate(zip(rewards, ended, strict=True)):
+        columns = rewards.reshape(*ended.shape, -1)
+        sums = np.empty(columns.shape)
+        for step, (paid, over) in enumerate(zip(columns, ended, strict=True)):
             sums[step] = self._sums = self._gamma * self._sums + paid
-            self._sums = np.where(over, 0.0, self._sums)
-        self._moments.update(sums.reshape(-1, 1))
-        scaled = rewards / np.sqrt(self._moments.variance[0] + _EPSILON)
-        return np.clip(scaled, -LIMIT, LIMIT).astype(np.float32)
+            self._sums = np.where(over[:, None], 0.0, self._sums)
+        self._moments.update(sums.reshape(-1, len(self._moments.mean)))
+        scaled = columns / np.sqrt(self._moments.variance + _EPSILON)
+        return np.clip(scaled, -LIMIT, LIMIT).astype(np.float32).reshape(rewards.shape)
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint keeps."""

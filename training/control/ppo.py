@@ -14,15 +14,19 @@ from .buffer import Transitions
 from .config import PPOConfig
 from .demonstrations import clone
 from .learned_reward import LEARNED, Learned
-from .networks import GaussianPolicy, perceptron
+from .networks import GaussianPolicy, Parallel, perceptron
 from .normalise import Normaliser, ReturnScale
 from .rollout import Rollout
+from .skills import Discriminator, SkillVector
 from .vector import Vector
 
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Transitions to learn from, [rows, ...]; observations are normalised."""
+    """Transitions to learn from, [rows, ...]; observations are normalised.
+
+    ``advantages``, ``values`` and ``returns`` are [rows, critics].
+    """
 
     observations: Tensor
     actions: Tensor
@@ -40,26 +44,37 @@ _MEASURES = ("train/policy_loss", "train/value_loss", "train/kl", "train/clipped
 
 
 class PPO:
-    """A Gaussian policy and a value function, learned from the steps of a vector environment."""
+    """A Gaussian policy and a value function, learned from the steps of a vector environment.
+
+    With skills there are two rewards, and a value function for each or for their sum.
+    """
 
     def __init__(self, config: PPOConfig, vector: Vector) -> None:
         generator = torch.Generator().manual_seed(config.seed)
-        frame = vector.frame
-        self.config, self.vector = config, vector
-        self.policy = GaussianPolicy(
-            frame.observation_size, frame.action_size, config.hidden, config.initial_std, generator
-        )
-        self.value = perceptron([frame.observation_size, config.hidden, config.hidden, 1], 1.0, generator)
+        frame, skills = vector.frame, config.skills
+        self.config = config
+        self.vector: Vector | SkillVector = SkillVector(vector, skills.number) if skills.number else vector
+        size = frame.observation_size + skills.number
+        self.policy = GaussianPolicy(size, frame.action_size, config.hidden, config.initial_std, generator)
+        self._weights = torch.tensor([1.0, skills.weight] if skills.number and skills.critics == "each" else [1.0])
+        """Of the critics' advantages in the policy's loss."""
+        values = [perceptron([size, config.hidden, config.hidden, 1], 1.0, generator) for _ in self._weights]
+        self.value = values[0] if len(values) == 1 else Parallel(values)
         self._parameters = [*self.policy.parameters(), *self.value.parameters()]
         self._optimizer = torch.optim.Adam(self._parameters, lr=config.learning_rate, eps=1e-5, fused=True)
-        self.normaliser = Normaliser(frame.observation_size, config.normalise_observations)
-        self._scale = ReturnScale(vector.num_envs, config.gamma, config.normalise_returns)
+        self.normaliser = Normaliser(size, config.normalise_observations)
+        self._scale = ReturnScale(vector.num_envs, config.gamma, config.normalise_returns, len(values))
         kind = config.learned_reward.kind
         self._learned: Learned | None = None
         if kind != "none":
             inputs = frame.observation_size + frame.action_size
             self._learned = LEARNED[kind](inputs, config.learned_reward, self.normaliser, config.seed)
-        self._rollout = Rollout.empty(config.horizon, vector.num_envs, frame.observation_size, frame.action_size)
+        self._discriminator: Discriminator | None = None
+        if skills.number:
+            self._discriminator = Discriminator(
+                frame.observation_size, config.hidden, skills, self.normaliser, generator
+            )
+        self._rollout = Rollout.empty(config.horizon, vector.num_envs, size, frame.action_size)
 
     def begin(self, seed: int) -> None:
         """Begin new episodes everywhere."""
@@ -77,7 +92,7 @@ class PPO:
         return {"cloning/loss": clone(self.policy, seen, meant, self.config.cloning, generator)}
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """The most likely action, [..., actions], for raw observations [..., size]."""
+        """The most likely action, [..., actions], for raw observations [..., size], a skill's one-hot behind each."""
         with torch.inference_mode():
             return self.policy(torch.from_numpy(self.normaliser(observation))).numpy()
 
@@ -92,6 +107,11 @@ class PPO:
         if self._learned is not None:
             measured = self._learned.learn(rollout, generator)
             rewards = self._learned.pay(rollout) * rollout.valid
+        if self._discriminator is not None:
+            measured |= self._discriminator.learn(rollout, generator)
+            told = self._discriminator.pay(rollout) * rollout.valid
+            each = self.config.skills.critics == "each"
+            rewards = np.stack([rewards, told], -1) if each else rewards + self.config.skills.weight * told
         rewards = self._scale(rewards, rollout.ended)
         self._optimizer.param_groups[0]["lr"] = self.config.learning_rate * (1 - done * (1 - self.config.final))
         measured |= self._learn(self._batch(rollout, rewards), generator)
@@ -108,7 +128,8 @@ class PPO:
             "normaliser": self.normaliser.state(),
             "scale": self._scale.state(),
         }
-        return state | ({"learned": self._learned.state()} if self._learned is not None else {})
+        parts = {"learned": self._learned, "skills": self._discriminator}
+        return state | {name: part.state() for name, part in parts.items() if part is not None}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go back to what :meth:`state` gave; :meth:`begin` comes after."""
@@ -118,6 +139,8 @@ class PPO:
         self._scale.restore(state["scale"])
         if self._learned is not None:
             self._learned.restore(state["learned"])
+        if self._discriminator is not None:
+            self._discriminator.restore(state["skills"])
         self._optimizer.load_state_dict(state["optimizer"])
 
     def _collect(self, generator: torch.Generator) -> Rollout:
@@ -136,20 +159,25 @@ class PPO:
         return rollout
 
     def _batch(self, rollout: Rollout, rewards: np.ndarray) -> Batch:
-        """The rollout's transitions, with their advantages and what the policy and the value said before learning."""
+        """The rollout's transitions, with their advantages and what the policy and the value said before learning.
+
+        ``rewards`` are [horizon, envs], or [horizon, envs, critics].
+        """
         observations = torch.from_numpy(self.normaliser(rollout.observations))
         actions = torch.from_numpy(rollout.actions)
         with torch.inference_mode():
             logprobs = self.policy.logprobs(self.policy(observations), actions)
-            values = self.value(observations).squeeze(-1).numpy()
+            values = self.value(observations).numpy()
             next_values = np.empty_like(values)
             next_values[:-1] = values[1:]
             last = rollout.ended.copy()
             last[-1] = True
             finals = torch.from_numpy(self.normaliser(rollout.next_observations[last]))
-            next_values[last] = self.value(finals).squeeze(-1).numpy()
+            next_values[last] = self.value(finals).numpy()
+        rewards = rewards.reshape(values.shape)
+        terminated, ended = rollout.terminated[..., None], rollout.ended[..., None]
         advantages = gae.advantages(
-            rewards, values, next_values, rollout.terminated, rollout.ended, self.config.gamma, self.config.gae_lambda
+            rewards, values, next_values, terminated, ended, self.config.gamma, self.config.gae_lambda
         )
         kept = torch.from_numpy(rollout.valid)
         parts = [torch.from_numpy(part) for part in (advantages, values, advantages + values)]
@@ -167,8 +195,8 @@ class PPO:
         measured = dict(zip(_MEASURES, (sums / count).tolist(), strict=True))
         if not np.isfinite(sum(measured.values())):
             raise FloatingPointError(f"the loss is not finite: {measured}")
-        spread = batch.returns.var()
-        explained = 1 - (batch.returns - batch.values).var() / spread if spread > 0 else torch.tensor(0.0)
+        spread = batch.returns.var(0)
+        explained = torch.where(spread > 0, 1 - (batch.returns - batch.values).var(0) / spread, 0.0).mean()
         return measured | {
             "train/entropy": float(self.policy.entropy().detach()),
             "train/explained_variance": float(explained),
@@ -179,7 +207,7 @@ class PPO:
         """One gradient step; what :data:`_MEASURES` names."""
         config = self.config
         advantages = batch.advantages
-        advantages = (advantages - advantages.mean()) / (advantages.std() + 1e-8)
+        advantages = ((advantages - advantages.mean(0)) / (advantages.std(0) + 1e-8)) @ self._weights
         log_ratio = self.policy.logprobs(self.policy(batch.observations), batch.actions) - batch.logprobs
         ratio = log_ratio.exp()
         clipped = ratio.clamp(1 - config.clip, 1 + config.clip)
@@ -199,7 +227,7 @@ class PPO:
 
     def _value_loss(self, batch: Batch) -> Tensor:
         """Half the mean squared error, or with ``value_clip`` the larger of it and that of the clipped values."""
-        values = self.value(batch.observations).squeeze(-1)
+        values = self.value(batch.observations)
         errors = (values - batch.returns).square()
         if self.config.value_clip is not None:
             moved = (values - batch.values).clamp(-self.config.value_clip, self.config.value_clip)
