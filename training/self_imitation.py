@@ -7,9 +7,10 @@ sampling, filtering by the outcome and cloning in turn is ReST (arXiv:2308.08998
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from transformers import PreTrainedModel
@@ -41,8 +42,7 @@ def imitate_solved(
     it need be kept.
     """
     settings = config.self_imitation
-    played = [episode for episode in episodes if episode.status.scored]
-    good = [(episode, weight) for episode, weight in _weighed(played, settings.weighting) if weight > 0]
+    good = [(episode, weight) for episode, weight in _weighed(episodes, settings.weighting) if weight > 0]
     rows = [row for episode, weight in good for row in to_rows(episode, weight * _cloned(episode, settings.turns))]
     if settings.distinct:
         rows = [replace(row, weight=1.0) for row in merged(rows)]
@@ -54,22 +54,26 @@ def imitate_solved(
 
 
 def _weighed(
-    played: Sequence[Trajectory], weighting: Literal["equal", "advantage"]
-) -> Iterator[tuple[Trajectory, float]]:
-    """The episodes with what each counts: success, less with "advantage" the mean of all attempts at the same task.
+    episodes: Iterable[Trajectory], weighting: Literal["equal", "advantage"]
+) -> list[tuple[Trajectory, float]]:
+    """Those that solved their task, with what each counts: 1, less with "advantage" the mean of all attempts at it.
 
-    That is (R - V)+ of Oh et al., eq. 2, with that mean for V.
+    That is (R - V)+ of Oh et al., eq. 2, with that mean for V.  What failed is counted, not kept.
     """
-    attempts: dict[tuple[str, str | None, int | None, int], list[bool]] = {}
-    for episode in played:
-        attempts.setdefault(_task(episode), []).append(solved(episode))
-    for episode in played:
-        outcomes = attempts[_task(episode)]
-        expected = sum(outcomes) / len(outcomes) if weighting == "advantage" else 0.0
-        yield episode, float(solved(episode)) - expected
+    tried: Counter[tuple[Any, ...]] = Counter()
+    good = []
+    for episode in episodes:
+        if episode.status.scored:
+            tried[_task(episode)] += 1
+            if solved(episode):
+                good.append(episode)
+    if weighting == "equal":
+        return [(episode, 1.0) for episode in good]
+    done = Counter(map(_task, good))
+    return [(episode, 1.0 - done[_task(episode)] / tried[_task(episode)]) for episode in good]
 
 
-def _task(episode: Trajectory) -> tuple[str, str | None, int | None, int]:
+def _task(episode: Trajectory) -> tuple[Any, ...]:
     return episode.env_id, episode.split, episode.task, episode.seed
 
 
