@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .plane import as_seen
 from .world import World
 
 SPEED = 0.8
@@ -27,9 +28,7 @@ def command(world: World, actions: np.ndarray) -> np.ndarray:
 def into_body(world: World, vectors: np.ndarray) -> np.ndarray:
     """Vectors of the room ``[N, 2]`` as the base sees them: ahead and to the left."""
     heading = np.ascontiguousarray(world.joints[:, 2])
-    cosine, sine = np.cos(heading), np.sin(heading)
-    x, y = vectors.T
-    return np.stack([cosine * x + sine * y, cosine * y - sine * x], axis=1)
+    return as_seen(vectors, np.cos(heading), np.sin(heading))
 
 
 def lidar(world: World, pillars: int, radius: float) -> np.ndarray:

@@ -9,6 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from .core import Core
+from .plane import wrapped
 from .skill import Refused, Skill
 
 STUCK = 5
@@ -65,7 +66,7 @@ class GroundSkills(ABC):
         """How far a point ``[2]`` is, in metres, and how many degrees to the left."""
         here, heading = self._pose()
         x, y = point - here
-        return float(np.hypot(x, y)), float(np.degrees(_wrapped(np.arctan2(y, x) - heading)))
+        return float(np.hypot(x, y)), float(np.degrees(wrapped(np.arctan2(y, x) - heading)))
 
     def _tell(self, name: str, number: int) -> str:
         """Where a place is."""
@@ -79,7 +80,7 @@ class GroundSkills(ABC):
         while abs(left) > 0.02:
             _, before = self._pose()
             yield self._move(0.0, float(np.clip(left / (self.spin * self._world.time_step), -1.0, 1.0)))
-            left -= _wrapped(self._pose()[1] - before)
+            left -= wrapped(self._pose()[1] - before)
 
     def _forward(self, centimetres: str) -> Iterator[np.ndarray]:
         return self._go(_number("forward", centimetres, 0.0, self.farthest) / 100)
@@ -90,7 +91,7 @@ class GroundSkills(ABC):
         self._blocked = False
         while metres - gone > 0.01 and not self._blocked:
             ahead = np.clip((metres - gone) / (self.speed * self._world.time_step), -1.0, 1.0)
-            astray = _wrapped(course - self._pose()[1])
+            astray = wrapped(course - self._pose()[1])
             yield self._move(float(ahead), float(np.clip(2.0 * astray, -1.0, 1.0)))
             now = float(np.hypot(*(self._pose()[0] - start)))
             stuck = stuck + 1 if now - gone < 0.002 else 0
@@ -98,11 +99,6 @@ class GroundSkills(ABC):
 
     def _told_forward(self, _: str) -> str:
         return "Something is in the way." if self._blocked else self.went
-
-
-def _wrapped(angle: float) -> float:
-    """The same angle in [-pi, pi]."""
-    return float(np.arctan2(np.sin(angle), np.cos(angle)))
 
 
 def _number(skill: str, text: str, low: float, high: float) -> float:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from .plane import as_seen
 from .world import World
 
 LEGS, JOINTS = 4, 12
@@ -84,9 +85,7 @@ def stands(world: World) -> np.ndarray:
 
 def into_body(world: World, vectors: np.ndarray) -> np.ndarray:
     """Vectors of the floor ``[N, 2]`` as the body sees them: ahead and to the left."""
-    cosine, sine = direction(world).T
-    x, y = vectors.T
-    return np.stack([cosine * x + sine * y, cosine * y - sine * x], axis=1)
+    return as_seen(vectors, *direction(world).T)
 
 
 def feel(world: World) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ...robot.base import RADIUS, SPEED, SPIN
+from ...robot.plane import as_seen
 from ...robot.world import Layout, World
 from .rules import Rules, Verdict
 
@@ -125,8 +126,7 @@ def _pose(world: World, player: int) -> np.ndarray:
 
 def _seen(pose: np.ndarray, vector: np.ndarray) -> np.ndarray:
     """A vector of the ring ``[2]`` as a robot sees it: ahead and to the left."""
-    cosine, sine = np.cos(pose[2]), np.sin(pose[2])
-    return np.array([cosine * vector[0] + sine * vector[1], cosine * vector[1] - sine * vector[0]])
+    return as_seen(vector, np.cos(pose[2]), np.sin(pose[2]))
 
 
 def _bearing(pose: np.ndarray, point: np.ndarray) -> float:

@@ -12,6 +12,7 @@ import numpy as np
 
 from .. import base
 from ..family import Assessment, Control, Family, ladder, near
+from ..plane import wrapped
 from ..scene import COLOURS, PILLAR
 from ..tasks import Task
 from ..world import Layout, World
@@ -93,8 +94,7 @@ class Navigate(Family):
         """Along the shortest way on a grid, turning towards it first."""
         here, heading = world.joints[row, :2], world.joints[row, 2]
         way = waypoint(world, row, 0) - here
-        aside = float(np.arctan2(way[1], way[0]) - heading)
-        aside = float(np.arctan2(np.sin(aside), np.cos(aside)))
+        aside = wrapped(np.arctan2(way[1], way[0]) - heading)
         return np.array([max(0.0, 1.0 - 2.0 * abs(aside)), np.clip(2.0 * aside, -1.0, 1.0)], dtype=np.float32)
 
 
