@@ -37,6 +37,8 @@ class Context:
         """What a site raised while it answered a page."""
         self.broken = False
         """Set when something failed in it: it is not used for another episode."""
+        self.standing: str | None = None
+        """The address of a page, at rest, that may serve the next episode as well."""
         self.place = 0
         """Which of its pool's browsers it lives in."""
         self._id = context
@@ -73,6 +75,7 @@ class Context:
 
     async def clear(self) -> None:
         """Leave every page, and remove cookies and storage."""
+        self.standing = None
         tab = self.active
         origins = {f"{scheme}://{host}" for host in self.sites for scheme in ("http", "https")}
         await tab.navigate(BLANK)

@@ -33,6 +33,8 @@ class Start:
     goal: str
     info: dict[str, Any] = field(default_factory=dict)
     """What ``reset`` adds to its ``info``."""
+    stands: bool = False
+    """Whether the page may serve one episode after another, of whichever environment: it is not loaded anew then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,9 +215,13 @@ class WebEnv(gymnasium.Env[Any, str]):
         return start
 
     async def _open(self, start: Start) -> Seen:
-        if self._release is None or not self.context.usable:
-            self.close()
-            self.context = await self.pool.acquire(self._look.viewport, self._real_time)
+        standing = start.url if start.stands else None
+        if self._release is not None and not (self.context.usable and self.context.standing == standing):
+            self._release.detach()
+            self._release = None
+            await self.pool.release(self.context)
+        if self._release is None:
+            self.context = await self.pool.acquire(self._look.viewport, self._real_time, standing)
             self._release = weakref.finalize(self, _give_back, self.pool, self.context)
         self.actor = Actor(self.context)
         self._names = Names()
@@ -230,6 +236,7 @@ class WebEnv(gymnasium.Env[Any, str]):
         await self.context.clear()
         if problem := await self.context.enter(start.url):
             raise EnvironmentFault(f"the start page {start.url} cannot be opened: {problem}")
+        self.context.standing = start.url if start.stands else None
 
     async def _act(self, action: str) -> tuple[Seen, Judgement, str | None]:
         feedback = None

@@ -10,6 +10,7 @@ import asyncio
 import atexit
 import os
 import threading
+from collections import Counter
 from collections.abc import Awaitable, Coroutine, Iterable
 from concurrent.futures import Future
 from functools import cache
@@ -34,19 +35,27 @@ class BrowserPool:
         browsers: how many Chromium processes share the contexts.
         timeout: seconds that one command, or the loading of one page, may take.
         debugging: let other programs of this machine, such as Playwright, reach the browsers.
+        spare: how many contexts may lie free for the sake of the pages that stand in them.  Environments that go from
+            page to page, and back, then seldom load one.
     """
 
     def __init__(
-        self, hosts: Iterable[str] = (), browsers: int = 1, timeout: float = 30.0, debugging: bool = False
+        self,
+        hosts: Iterable[str] = (),
+        browsers: int = 1,
+        timeout: float = 30.0,
+        debugging: bool = False,
+        spare: int = 16,
     ) -> None:
         if browsers < 1:
             raise ValueError(f"a pool needs at least one browser, not {browsers}")
         self.hosts = frozenset(hosts)
         self.timeout = timeout
         self.debugging = debugging
+        self.spare = spare
         self._browsers: list[Browser | None] = [None] * browsers
         self._load = [0] * browsers
-        self._free: list[tuple[int, Context]] = []
+        self._free: list[Context] = []
         self._starting = [asyncio.Lock() for _ in range(browsers)]
         self._loop: asyncio.AbstractEventLoop | None = None
         self._lock = threading.Lock()
@@ -83,12 +92,18 @@ class BrowserPool:
 
     # On the loop ------------------------------------------------------------------------------------------------
 
-    async def acquire(self, viewport: tuple[int, int], real_time: bool = False) -> Context:
-        """A context of that kind, a free one if there is one."""
-        for number, (_, context) in enumerate(self._free):
-            if context.viewport == viewport and context.real_time == real_time and context.usable:
-                del self._free[number]
-                return context
+    async def acquire(self, viewport: tuple[int, int], real_time: bool = False, standing: str | None = None) -> Context:
+        """A context of that kind: if there is one, a free one in which the page ``standing`` stands."""
+        kind = (viewport, real_time)
+        free = [one for one in self._free if (one.viewport, one.real_time) == kind and one.usable]
+        chosen = next((one for page in (standing, None) for one in free if one.standing == page), None)
+        if chosen is None and len(free) > self.spare:
+            # Of those with the page that stands in most, the one that has been free longest.
+            pages = Counter(one.standing for one in free)
+            chosen = max(free, key=lambda one: pages[one.standing])
+        if chosen is not None:
+            self._free.remove(chosen)
+            return chosen
         place = min(range(len(self._browsers)), key=self._load.__getitem__)
         browser = await self._browser(place)
         context = await Context.create(browser, viewport, real_time)
@@ -99,7 +114,7 @@ class BrowserPool:
     async def release(self, context: Context) -> None:
         """Give a context back, for others to use if it is well."""
         if context.usable:
-            self._free.append((context.place, context))
+            self._free.append(context)
         else:
             await self.discard(context)
 
@@ -114,7 +129,7 @@ class BrowserPool:
             if browser is None or not browser.alive:
                 if browser is not None:
                     await browser.close()
-                self._free = [(at, context) for at, context in self._free if context.browser is not browser]
+                self._free = [context for context in self._free if context.browser is not browser]
                 browser = self._browsers[place] = await Browser.launch(self.hosts, self.timeout, self.debugging)
             return browser
 

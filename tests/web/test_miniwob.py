@@ -13,6 +13,7 @@ from palestra.envs.check import Settings
 from palestra.envs.web.miniwob.env import MiniWoB, pages_folder
 from palestra.envs.web.miniwob.names import FLIGHTS, PAGES, TASKS
 from palestra.envs.web.miniwob.oracle import solved_tasks
+from palestra.envs.web.pool import BrowserPool
 
 REPEATABLE = ("same_seed_same_episode", "reset_forgets", "reset_without_seed_goes_on", "instances_apart")
 SAMPLE = ("click-checkboxes", "email-inbox-noscroll")
@@ -110,6 +111,55 @@ def test_one_environment_serves_several_tasks() -> None:
     seen = {env.reset(seed=seed)[1]["task"] for seed in range(8)}
     env.close()
     assert seen == {"click-test", "focus-text"}
+
+
+def test_a_page_that_stands_in_a_spare_context_is_not_loaded_again() -> None:
+    with_pages, seeds = BrowserPool(), range(12)
+    tasks = ["click-button", "click-tab", "email-inbox-delete", "click-dialog-2"]
+    env = MiniWoB(tasks, pool=with_pages)
+    marked: set[str] = set()
+    stood = []
+    for seed in seeds:
+        text, info = env.reset(seed=seed)
+        stood.append((text, env.step("noop(200)")[0]))
+        known = env.pool.run(env.context.active.evaluate("Boolean(window.marked)"))
+        assert known == (info["task"] in marked)
+        env.pool.run(env.context.active.evaluate("window.marked = true"))
+        if info["task"] != "click-dialog-2":  # which is loaded anew each time
+            marked.add(info["task"])
+    env.close()
+    with_pages.close()
+    assert len(marked) == 3
+
+    loaded = []
+    for seed in seeds:
+        env = MiniWoB(tasks)
+        text, _ = env.reset(seed=seed)
+        loaded.append((text, env.step("noop(200)")[0]))
+        env.close()
+    assert stood == loaded
+
+
+def test_spare_contexts_are_bounded() -> None:
+    pool = BrowserPool(spare=2)
+    env = MiniWoB(["click-button", "click-tab", "click-link", "click-option"], pool=pool)
+    contexts = set()
+    for seed in range(12):
+        env.reset(seed=seed)
+        contexts.add(env.context)
+    env.close()
+    pool.close()
+    assert len(contexts) == 3
+
+
+def test_a_time_limit_is_for_the_environment_that_has_it() -> None:
+    pool = BrowserPool()
+    for limit, ended in ((500, True), (None, False)):
+        env = MiniWoB("click-test", pool=pool, time_limit_ms=limit)
+        env.reset(seed=0)
+        assert env.step("noop(600)")[2] is ended
+        env.close()
+    pool.close()
 
 
 def test_unknown_tasks_and_modes_are_errors() -> None:

@@ -27,13 +27,14 @@ _PREPARE = """((seed, mode, milliseconds) => {
   if (!document.getElementById('palestra')) {
     const style = document.createElement('style');
     style.id = 'palestra';
+    style.dataset.limit = core.EPISODE_MAX_TIME;
     style.textContent = '#reward-display, #click-canvas, #sync-task-cover, #query-wrap {display: none !important}';
     document.head.append(style);
     const query = document.getElementById('query');
     if (query) query.ariaHidden = 'true';
   }
   core.setDataMode(mode);
-  if (milliseconds !== null) core.EPISODE_MAX_TIME = milliseconds;
+  core.EPISODE_MAX_TIME = milliseconds ?? Number(document.getElementById('palestra').dataset.limit);
   Math.seedrandom(seed);
   core.endEpisode(0);
   core.startEpisodeReal();
@@ -122,12 +123,12 @@ class MiniWoB(WebEnv):
         self.task = self._tasks[int(self.np_random.integers(len(self._tasks)))]
         self._seed = int(self.np_random.integers(2**31))
         place = self.task.replace(".", "/") + "/wrapper" if self.task.startswith("flight.") else f"miniwob/{self.task}"
-        return Start(f"http://{HOST}/{place}.html", "", {"task": self.task})
+        return Start(f"http://{HOST}/{place}.html", "", {"task": self.task}, stands=self.task not in RELOADED)
 
     async def enter(self, start: Start) -> None:
         """Load the page, or go on with the one that stands there: most are fresh with each episode."""
         tab = self.context.active
-        if self.task not in RELOADED and await tab.evaluate(f"{_STANDING}({json.dumps(start.url)})"):
+        if start.stands and await tab.evaluate(f"{_STANDING}({json.dumps(start.url)})"):
             await tab.call("Page.resetNavigationHistory")
             await tab.wind_back(keep_document=True)
         else:
