@@ -4,6 +4,9 @@ All three use this machine's Chromium, the same tasks and the same kind of actio
 take turns, a block of episodes each in a process of its own, with and without screenshots, one process at a time and
 two.  The others are measured where they are installed: MiniWoB++ beside chromedriver; BrowserGym, which wants an old
 Playwright, in an environment of its own, whose Python ``BROWSERGYM_PYTHON`` names.
+
+Then 24 environments go from page to page among the twelve tasks of the recipe ``miniwob``, with spare contexts in which
+pages stand and without.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from typing import Any
 TASKS = ("click-checkboxes", "click-button", "enter-text", "choose-list")
 EPISODES = int(os.environ.get("EPISODES", "10"))
 STEPS = 8
+ENVS, ROUNDS = 24, 4
 PLACE = (150, 205)  # nothing is there
 
 Times = tuple[list[float], list[float]]
@@ -146,6 +150,37 @@ def compare(sides: list[str], pictures: bool, processes: int, given: dict[str, s
         print(f"  {side:<12} reset {reset:8.1f} ms   {rates[side]:8.1f} steps/s   x{ratio:.1f}", flush=True)
 
 
+def mixed(spare: int) -> list[float]:
+    """Seconds of each reset of environments that draw their page anew each time, one after another."""
+    from palestra.envs.web.miniwob.env import MiniWoB
+    from palestra.envs.web.pool import BrowserPool
+    from palestra.training.config import Config
+    from palestra.training.recipe import find, load_as
+
+    pool = BrowserPool(spare=spare)
+    options = load_as(Config, find("miniwob")).env_options
+    envs = [MiniWoB(**options, pool=pool) for _ in range(ENVS)]
+    resets = []
+    for number in range(ENVS * (ROUNDS + 2)):
+        begun = time.perf_counter()
+        envs[number % ENVS].reset(seed=number)
+        resets.append(time.perf_counter() - begun)
+    pool.close()
+    return resets[2 * ENVS :]  # by then every environment has a context, and the spare ones are there
+
+
+def compare_spare(given: dict[str, str]) -> None:
+    """Print the mean reset in milliseconds with spare contexts and without."""
+    means = {}
+    for spare in (16, 0):
+        command = [sys.executable, __file__, "mixed", str(spare)]
+        said = subprocess.run(command, env=given, stdout=subprocess.PIPE, text=True, check=True).stdout
+        means[spare] = statistics.mean(json.loads(said.splitlines()[-1])) * 1000
+    print(f"\n{ENVS} environments that go from page to page, tree only: mean reset")
+    for spare, mean in means.items():
+        print(f"  {spare:2} spare contexts   {mean:6.1f} ms   x{mean / means[16]:.1f}", flush=True)
+
+
 def main() -> None:
     given = environment()
     print(f"{platform.platform()}, {os.cpu_count()} cores, Python {sys.version.split()[0]}, {given['CHROMIUM']}")
@@ -157,10 +192,13 @@ def main() -> None:
     for processes in (1, 2):
         for pictures in (True, False):
             compare(sides, pictures, processes, given)
+    compare_spare(given)
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
+    if sys.argv[1:2] == ["mixed"]:
+        print(json.dumps(mixed(int(sys.argv[2]))))
+    elif sys.argv[1:]:
         print(json.dumps(SIDES[sys.argv[1]](sys.argv[2], sys.argv[3] == "1")))
     else:
         main()
