@@ -123,12 +123,14 @@ class MiniWoB(WebEnv):
         self.task = self._tasks[int(self.np_random.integers(len(self._tasks)))]
         self._seed = int(self.np_random.integers(2**31))
         place = self.task.replace(".", "/") + "/wrapper" if self.task.startswith("flight.") else f"miniwob/{self.task}"
-        return Start(f"http://{HOST}/{place}.html", "", {"task": self.task}, stands=self.task not in RELOADED)
+        # With one task the page stands in the environment's own context already.
+        shared = len(self._tasks) > 1 and self.task not in RELOADED
+        return Start(f"http://{HOST}/{place}.html", "", {"task": self.task}, stands=shared)
 
     async def enter(self, start: Start) -> None:
         """Load the page, or go on with the one that stands there: most are fresh with each episode."""
         tab = self.context.active
-        if start.stands and await tab.evaluate(f"{_STANDING}({json.dumps(start.url)})"):
+        if self.task not in RELOADED and await tab.evaluate(f"{_STANDING}({json.dumps(start.url)})"):
             await tab.call("Page.resetNavigationHistory")
             await tab.wind_back(keep_document=True)
         else:

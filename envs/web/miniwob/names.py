@@ -37,9 +37,11 @@ _RELOADED = """
 book-flight book-flight-nodelay chase-circle choose-date choose-date-easy choose-date-medium
 choose-date-nodelay click-collapsible click-collapsible-2 click-collapsible-2-nodelay
 click-collapsible-nodelay click-dialog click-dialog-2 click-menu click-menu-2 click-pie
-click-pie-nodelay drag-box drag-items drag-items-grid drag-sort-numbers form-sequence hover-shape
-moving-items resize-textarea simon-says stock-market terminal use-autocomplete
-use-autocomplete-nodelay use-slider use-slider-2 use-spinner
+click-pie-nodelay click-tab-2-medium drag-box drag-items drag-items-grid drag-sort-numbers
+email-inbox-forward-nl email-inbox-forward-nl-turk email-inbox-nl-turk form-sequence
+form-sequence-3 highlight-text highlight-text-2 hot-cold hover-shape moving-items order-food
+resize-textarea simon-says social-media stock-market terminal tic-tac-toe use-autocomplete
+use-autocomplete-nodelay use-colorwheel-2 use-slider use-slider-2 use-spinner
 """
 RELOADED = frozenset((*_RELOADED.split(), *FLIGHTS))
 """Tasks whose pages keep something beyond an episode (timers, animations, widgets): each episode loads them anew."""
