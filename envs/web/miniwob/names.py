@@ -34,14 +34,16 @@ FLIGHTS = ("flight.AA", "flight.Alaska", "flight.Alaska-auto", "flight.Alaska-au
 TASKS = (*PAGES, *FLIGHTS)
 
 _RELOADED = """
-book-flight book-flight-nodelay chase-circle choose-date choose-date-easy choose-date-medium
-choose-date-nodelay click-collapsible click-collapsible-2 click-collapsible-2-nodelay
-click-collapsible-nodelay click-dialog click-dialog-2 click-menu click-menu-2 click-pie
-click-pie-nodelay click-tab-2-medium drag-box drag-items drag-items-grid drag-sort-numbers
-email-inbox-forward-nl email-inbox-forward-nl-turk email-inbox-nl-turk form-sequence
-form-sequence-3 highlight-text highlight-text-2 hot-cold hover-shape moving-items order-food
-resize-textarea simon-says social-media stock-market terminal tic-tac-toe use-autocomplete
-use-autocomplete-nodelay use-colorwheel-2 use-slider use-slider-2 use-spinner
+bisect-angle book-flight book-flight-nodelay chase-circle choose-date choose-date-easy
+choose-date-medium choose-date-nodelay circle-center click-collapsible click-collapsible-2
+click-collapsible-2-nodelay click-collapsible-nodelay click-dialog click-dialog-2 click-menu
+click-menu-2 click-pie click-pie-nodelay click-tab-2-medium count-sides daily-calendar drag-box
+drag-circle drag-cube drag-items drag-items-grid drag-shapes drag-shapes-2 drag-single-shape
+drag-sort-numbers draw-circle draw-line email-inbox-forward-nl email-inbox-forward-nl-turk
+email-inbox-nl-turk find-midpoint form-sequence form-sequence-3 highlight-text highlight-text-2
+hot-cold hover-shape moving-items order-food resize-textarea right-angle simon-says social-media
+stock-market terminal tic-tac-toe use-autocomplete use-autocomplete-nodelay use-colorwheel-2
+use-slider use-slider-2 use-spinner
 """
 RELOADED = frozenset((*_RELOADED.split(), *FLIGHTS))
 """Tasks whose pages keep something beyond an episode (timers, animations, widgets): each episode loads them anew."""
