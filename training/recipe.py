@@ -371,11 +371,12 @@ def _sections(section: type) -> list[str]:
 def _nearest(word: str, known: Sequence[str]) -> str:
     """The one of ``known`` that is most like ``word``, as a whole or in its last part."""
 
-    def likeness(candidate: str) -> float:
+    def likeness(candidate: str) -> tuple[float, float]:
         pairs = [(word, candidate), (word.rpartition(".")[2], candidate.rpartition(".")[2])]
-        return max(difflib.SequenceMatcher(None, _plain(one), _plain(other)).ratio() for one, other in pairs)
+        whole, last = (difflib.SequenceMatcher(None, _plain(one), _plain(other)).ratio() for one, other in pairs)
+        return max(whole, last), whole
 
-    return max(known, key=lambda candidate: (likeness(candidate), -len(candidate)))
+    return max(known, key=likeness)
 
 
 def _plain(word: str) -> str:

@@ -125,6 +125,7 @@ def test_a_broken_option_of_the_environment(pair: str, capsys: pytest.CaptureFix
         ("--temprature", "--rollout.temperature"),
         ("--recpie", "--recipe"),
         ("--warm-start.demonstration", "--warm-start.demonstrations"),
+        ("--self-imitation.learning-rate", "--self-imitation.optimizer.learning-rate"),
     ],
 )
 def test_an_unknown_flag_names_the_nearest(flag: str, nearest: str) -> None:

@@ -42,8 +42,8 @@ drag-circle drag-cube drag-items drag-items-grid drag-shapes drag-shapes-2 drag-
 drag-sort-numbers draw-circle draw-line email-inbox-forward-nl email-inbox-forward-nl-turk
 email-inbox-nl-turk find-midpoint form-sequence form-sequence-3 highlight-text highlight-text-2
 hot-cold hover-shape moving-items order-food resize-textarea right-angle simon-says social-media
-stock-market terminal tic-tac-toe use-autocomplete use-autocomplete-nodelay use-colorwheel-2
-use-slider use-slider-2 use-spinner
+stock-market terminal tic-tac-toe use-autocomplete use-autocomplete-nodelay use-colorwheel
+use-colorwheel-2 use-slider use-slider-2 use-spinner
 """
 RELOADED = frozenset((*_RELOADED.split(), *FLIGHTS))
 """Tasks whose pages keep something beyond an episode (timers, animations, widgets): each episode loads them anew."""

@@ -160,10 +160,10 @@
   const pickDate = (goal) => {
     const [, month, day, year] = goal.match(/(\d+)\/(\d+)\/(\d+)/).map(Number), field = one('#datepicker');
     const wanted = goal.match(/\d+\/\d+\/\d+/)[0];
-    if (field.value === wanted) return submit();
     const picker = one('#ui-datepicker-div');
-    if (!shown(picker)) return click(field);
     if (jQuery(picker).is(':animated')) return wait(200);
+    if (field.value === wanted) return submit();
+    if (!shown(picker)) return click(field);
     const first = new Date(`${text(one('.ui-datepicker-month'))} 1, ${text(one('.ui-datepicker-year'))}`);
     const apart = (year - first.getFullYear()) * 12 + month - 1 - first.getMonth();
     if (apart) return click(one(apart > 0 ? '.ui-datepicker-next' : '.ui-datepicker-prev'));
@@ -190,7 +190,7 @@
   };
   const paragraph = () => text(one('#area p'));
   const shell = (goal) => {
-    const ending = goal.match(/extension (\.\w+)/)?.[1] ?? null;
+    const ending = goal.match(/extension (\.[\w.]+\w)/)?.[1] ?? null;
     const line = (command) => ['keyboard_type', `${command}\n`];
     if (!/\$\s*ls\b/.test(text(one('#terminal')))) return line('ls');
     const output = text(all('.terminal-output').at(-1)).split(/\s+/);
@@ -275,8 +275,9 @@
     },
     'form-sequence-3': (goal) => {
       const [, choice, button] = goal.match(/Choose (.*) from the dropdown, then click the button labeled "(.*)"/);
-      const list = one('#dropdown');
-      return list.selectedOptions[0].label === choice ? click(withText('#buttons button', button)) : ['select_option', list, choice];
+      if (one('.selectric-open')) return click(withText('.selectric-items li', choice));
+      const chosen = one('#dropdown').selectedOptions[0].label === choice;
+      return click(chosen ? withText('#buttons button', button) : one('.selectric .button'));
     },
     'generate-number': (goal) => {
       const value = parseInt(text(one('#display-number')), 10), limit = Number(goal.match(/-?\d+/)?.[0]);
