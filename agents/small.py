@@ -185,6 +185,7 @@ def save_small_model(
     *,
     vocab_size: int = 2048,
     lowercase: bool = True,
+    induction: bool = False,
     copying_steps: int = 0,
     seed: int = 0,
     **model: Any,
@@ -194,9 +195,12 @@ def save_small_model(
     ``copying_steps`` of :func:`.copying.learn_to_copy` come before; ``model`` goes to :func:`build_model`.
     """
     from .copying import learn_to_copy
+    from .induction import begin_with_induction
 
     tokenizer = train_tokenizer(texts, vocab_size, lowercase)
     built = build_model(tokenizer, seed=seed, **model)
+    if induction:
+        begin_with_induction(built, seed)
     if copying_steps:
         learn_to_copy(built, copying_steps, first=len(_SPECIAL), seed=seed)
     built.save_pretrained(path)

@@ -86,6 +86,9 @@ class SmallModel:
     """Longest context in tokens."""
     episodes: int = 600
     """Episodes by the oracle, or by chance, whose texts the tokenizer is made of."""
+    induction: bool = False
+    """Begin with weights that copy what stood before; Qwen3's alone.  It then says words that it has never seen, which
+    few demonstrations do not teach."""
     copying_steps: int = 0
     """Steps on random ids that repeat, before it reads anything: it then copies words that it has never seen, which few
     demonstrations do not teach."""

@@ -217,6 +217,7 @@ def _small_model(config: Config, episodes: list[Trajectory]) -> str:
                 texts,
                 vocab_size=small.vocabulary,
                 lowercase=small.lowercase,
+                induction=small.induction,
                 copying_steps=small.copying_steps,
                 architecture=small.architecture,
                 hidden=small.hidden,
