@@ -27,8 +27,8 @@ SHORT_TRAINING = [
     "--rollout.max-turns=2",
     "--rollout.max-tokens=4",
     "--evaluation.tasks=2",
-    "--small.hidden=32",
-    "--small.layers=1",
+    "--small.hidden=48",
+    "--small.layers=2",
     "--device=cpu",
 ]
 """What is added to ``python train.py ...``, so that it ends in seconds."""
