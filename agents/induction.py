@@ -6,7 +6,7 @@ import torch
 from transformers import PreTrainedModel
 
 FAST = 3
-"""Rotary pairs that tell the token before from its neighbours: with Qwen3's base they turn by 1, 0.42 and 0.18."""
+"""Rotary pairs that tell the token before from its neighbours: in a head of 32 they turn by 1, 0.42 and 0.18."""
 NEAR = 4
 """Rotary pairs that turn too fast to compare words that stand far apart."""
 OFFSET = 3.0
