@@ -29,6 +29,8 @@ _FLAGS = (
     "--disable-dev-shm-usage",
     "--hide-scrollbars",
     "--disable-smooth-scrolling",
+    # A click on a page of which nothing is drawn yet counts.
+    "--allow-pre-commit-input",
     "--mute-audio",
     "--force-color-profile=srgb",
     "--font-render-hinting=none",
@@ -38,9 +40,11 @@ _FLAGS = (
     "--enable-begin-frame-control",
     "--run-all-compositor-stages-before-draw",
     "--deterministic-mode",
-    # All frames of a tab in one process, which makes them one clock; and pages that are gone back to load again.
+    # All frames of a tab in one process, which makes them one clock; pages that are gone back to load again; and one
+    # document after another in the same frame, or a click goes to the one before while the new one is not drawn yet.
     "--disable-site-isolation-trials",
-    "--disable-features=IsolateOrigins,site-per-process,BackForwardCache,Translate,OptimizationHints,MediaRouter",
+    "--disable-features=IsolateOrigins,site-per-process,BackForwardCache,RenderDocument,"
+    "Translate,OptimizationHints,MediaRouter",
     # Nothing goes out but to the hosts that are named: see `network_flags`.
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
     "--dns-prefetch-disable",

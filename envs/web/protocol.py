@@ -84,11 +84,14 @@ class Connection:
             ProtocolError: the browser refuses it.
             BrowserLost: there is no answer.
         """
-        answer = self.send(method, params, session)
+        return await self.answer(self.send(method, params, session), method)
+
+    async def answer(self, sent: asyncio.Future[Any], what: str) -> Any:
+        """The result of a command that was sent, as :meth:`call`; ``what`` it was, for the error."""
         try:
-            return await asyncio.wait_for(answer, self.timeout)
+            return await asyncio.wait_for(sent, self.timeout)
         except TimeoutError:
-            raise BrowserLost(f"no answer to {method} within {self.timeout:g} s") from None
+            raise BrowserLost(f"no answer to {what} within {self.timeout:g} s") from None
 
     def close(self) -> None:
         """Close both ends; whoever waits for an answer gets :class:`BrowserLost`."""

@@ -91,6 +91,25 @@ def test_tabs_history_and_windows(env: WebEnv) -> None:
     assert "tabs 0 to 0" in act(env, "tab_focus(1)")
 
 
+def test_input_that_reaches_the_page_late_is_waited_for(env: WebEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    send = Connection.send
+
+    def late(self: Connection, method: str, *rest: Any) -> asyncio.Future[Any]:
+        async def soon() -> Any:
+            await asyncio.sleep(0.1)
+            return await send(self, method, *rest)
+
+        return asyncio.ensure_future(soon()) if method.startswith("Input.") else send(self, method, *rest)
+
+    monkeypatch.setattr(Connection, "send", late)
+    assert not act(env, "click('@')", "link 'other'")
+    assert title(env) == "Other"
+    assert not act(env, "go_back()")
+    act(env, "focus('@')", "textbox 'Name'")
+    assert not act(env, "keyboard_type('Ann')")
+    assert "textbox 'Name' value='Ann'" in env.seen.tree
+
+
 def test_dialogs_are_answered_and_told(env: WebEnv) -> None:
     env.reset(seed=0)
     act(env, "click('@')", "button 'ask'")
