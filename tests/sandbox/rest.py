@@ -9,10 +9,10 @@ T = TypeVar("T")
 
 def at_rest(measure: Callable[[], T], still_s: float = 0.2) -> T:
     """What is measured, once it has not changed for a while."""
-    value, since = measure(), time.monotonic()
+    value, since = _once_there(measure), time.monotonic()
     while time.monotonic() < since + still_s:
         time.sleep(0.02)
-        if (now := measure()) != value:
+        if (now := _once_there(measure)) != value:
             value, since = now, time.monotonic()
     return value
 
@@ -20,6 +20,18 @@ def at_rest(measure: Callable[[], T], still_s: float = 0.2) -> T:
 def comes_to(measure: Callable[[], T], wanted: T, within_s: float = 10.0) -> T:
     """What is measured, once it is what is wanted, or in the end."""
     until = time.monotonic() + within_s
-    while (value := measure()) != wanted and time.monotonic() < until:
+    while (value := _once_there(measure)) != wanted and time.monotonic() < until:
         time.sleep(0.005)
     return value
+
+
+def _once_there(measure: Callable[[], T], within_s: float = 10.0) -> T:
+    """What is measured, once nothing of it vanishes meanwhile: a process of the list may end before it is looked at."""
+    until = time.monotonic() + within_s
+    while True:
+        try:
+            return measure()
+        except (FileNotFoundError, ProcessLookupError):
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.005)

@@ -27,7 +27,13 @@ def _counts(sandbox: Sandbox) -> dict[str, object]:
     """What could pile up: processes, mounts, files, descriptors and control groups."""
     below = [sandbox.processes[0], *descendants(sandbox.processes[0])]
     mounts = Path("/proc/self/mounts").read_text().splitlines()
-    groups = [path for path in Path("/sys/fs/cgroup").rglob(f"palestra-{os.getpid()}-*/*") if path.is_dir()]
+    # os.walk leaves out the groups of other processes that vanish meanwhile; rglob raises.
+    groups = [
+        name
+        for folder, names, _ in os.walk("/sys/fs/cgroup")
+        if os.path.basename(folder).startswith(f"palestra-{os.getpid()}-")
+        for name in names
+    ]
     return {
         "processes": len(below),
         "mounts here": [line for line in mounts if line.startswith("files ") or "/newroot" in line],
