@@ -12,13 +12,14 @@ import inspect
 import types
 import typing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 LONGEST_ACTION = 20_000
 """Characters of the longest action text."""
 
+T = TypeVar("T")
 Button = Literal["left", "middle", "right"]
 Modifier = Literal["Alt", "Control", "ControlOrMeta", "Meta", "Shift"]
 
@@ -71,6 +72,15 @@ def action(method: Callable[..., Any]) -> Callable[..., Any]:
     """Mark a method of the actor as an action that agents can call."""
     method.is_action = True  # type: ignore[attr-defined]
     return method
+
+
+def named(bid: str, elements: Mapping[str, T]) -> T:
+    """What is called ``bid``.  Raises :class:`ActionError`, with the nearest name if one is near."""
+    if bid in elements:
+        return elements[bid]
+    near = difflib.get_close_matches(bid[:100], elements, n=1)
+    hint = f"the nearest one is {near[0]!r}" if near else "names stand in brackets before the elements"
+    raise ActionError(f"There is no element {bid[:40]!r} on the page; {hint}.")
 
 
 def actions_of(actor: type) -> dict[str, Action]:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from .actions import Action, ActionError, Button, Call, Modifier, action, actions_of
+from .actions import Action, ActionError, Button, Call, Modifier, action, actions_of, named
 from .context import BLANK, Context
 from .keys import MODIFIERS, key_event, split_combination
 from .protocol import ProtocolError
@@ -381,24 +381,19 @@ class Actor:
         for command in pending:
             await self._tab.connection.answer(command, "the input")
 
-    def _node(self, bid: str) -> int:
-        if bid not in self.elements:
-            raise ActionError(f"There is no element {bid[:40]!r} on the page; elements are named as in [a12].")
-        return self.elements[bid]
-
     async def _on(self, bid: str, function: str, *arguments: Any) -> Any:
         """What a function of the page returns for an element."""
         return await self._call(bid, _ON_ELEMENT.replace("FUNCTION", function), *arguments)
 
     async def _call(self, bid: str, function: str, *arguments: Any) -> Any:
         try:
-            return await self._tab.call_on(self._node(bid), function, *arguments)
+            return await self._tab.call_on(named(bid, self.elements), function, *arguments)
         except ProtocolError as error:
             raise ActionError(f"The element {bid!r} cannot be used: {_first_line(error)}.") from None
 
     async def _place(self, bid: str) -> tuple[float, float]:
         """A place in the viewport, to which the element is scrolled, where it is on top: its middle if possible."""
-        node = self._node(bid)
+        node = named(bid, self.elements)
         free = await self._call(bid, _UNCOVERED)
         if isinstance(free, str):
             raise ActionError(f"The element {bid!r} is covered by {free}.")

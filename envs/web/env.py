@@ -6,7 +6,7 @@ import asyncio
 import weakref
 from collections.abc import Collection, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar, get_args
 
 import gymnasium
 from gymnasium.error import ResetNeeded
@@ -16,7 +16,7 @@ from ..words import Phrases
 from .actions import ActionError, parse_actions
 from .actor import ACTIONS, Actor
 from .context import BLANK, Context
-from .observation import Names
+from .observation import NamedBy, Names
 from .pool import BrowserPool, shared_pool
 from .seeing import PIECES, Look, Seen, as_text, observe, pixels, shown
 from .site import Site
@@ -72,6 +72,8 @@ class WebEnv(gymnasium.Env[Any, str]):
         pieces: what is observed, of :data:`~palestra.envs.web.seeing.PIECES`; what is left out costs nothing.
         viewport: width and height of the page in pixels.
         marks: draw the elements' names and outlines on the picture.
+        named_by: what elements are called in actions: ``"numbers"``, as BrowserGym calls them (``click('a12')``), or
+            ``"words"``, what they say (``click('Sign in')``), so that a name that is told need not be looked up.
         tree_tokens: about how many tokens the tree may take; what is visible is kept first.
         step_ms: milliseconds that pass on the page's clock with each action.
         frames: how many frames are drawn in that time.
@@ -97,6 +99,7 @@ class WebEnv(gymnasium.Env[Any, str]):
         pieces: Collection[str] | None = None,
         viewport: tuple[int, int] = (800, 600),
         marks: bool = False,
+        named_by: NamedBy = "numbers",
         tree_tokens: int = 4000,
         step_ms: float = 100.0,
         frames: int = 1,
@@ -107,6 +110,8 @@ class WebEnv(gymnasium.Env[Any, str]):
     ) -> None:
         if render_mode not in (None, *self.metadata["render_modes"]):
             raise ValueError(f"render_mode must be None, 'ansi' or 'rgb_array', not {render_mode!r}")
+        if named_by not in get_args(NamedBy):
+            raise ValueError(f"named_by must be 'numbers' or 'words', not {named_by!r}")
         self.render_mode = render_mode
         self.goal = goal
         self.context: Context
@@ -120,6 +125,7 @@ class WebEnv(gymnasium.Env[Any, str]):
         self._hosts = frozenset(hosts)
         chosen = PIECES.get(observation, ()) if pieces is None else tuple(pieces)
         self._look = Look(observation, chosen, (int(viewport[0]), int(viewport[1])), marks, tree_tokens)
+        self._named_by: NamedBy = named_by
         self._step_ms, self._frames, self._real_time = step_ms, frames, real_time
         self._multiple = multiple_actions
         self._pool = pool
@@ -224,7 +230,7 @@ class WebEnv(gymnasium.Env[Any, str]):
             self.context = await self.pool.acquire(self._look.viewport, self._real_time, standing)
             self._release = weakref.finalize(self, _give_back, self.pool, self.context)
         self.actor = Actor(self.context)
-        self._names = Names()
+        self._names = Names(self._named_by)
         await self.context.begin(self._sites, self._hosts)
         await self.enter(start)
         await self.prepare()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from .protocol import ProtocolError
 from .tab import Tab
@@ -15,6 +15,10 @@ _SILENT = {"InlineTextBox", "LineBreak"}
 _FLAGS = ("focused", "disabled", "required", "readonly", "selected", "multiselectable", "modal", "busy")
 _STATES = ("checked", "pressed", "expanded", "invalid")
 CHARACTERS_PER_TOKEN = 4
+LONGEST_NAME = 30
+"""Characters of a name of words, its number not counted."""
+NamedBy = Literal["numbers", "words"]
+_BREAKS_A_CALL = str.maketrans("", "", "'\"[]\\")
 
 
 class Box(NamedTuple):
@@ -60,18 +64,51 @@ class Line:
 
 @dataclass
 class Names:
-    """Names of elements that stay theirs while a page lives: a letter for the frame and a number, as in ``a12``."""
+    """Names of elements that stay theirs while a page lives.
 
+    By ``"numbers"`` a name is a letter for the frame and a number, as in ``a12``.  By ``"words"`` it is what the
+    element says when it is first seen, as in ``Sign in``, or its role if it says nothing: at most
+    :data:`LONGEST_NAME` characters, without quotation marks and brackets, and with a number from 2 up where the name
+    is already another's.
+    """
+
+    named_by: NamedBy = "numbers"
     page: int | None = None
     by_node: dict[int, str] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
+    """How many names begin with a frame's letter, or with the same words."""
 
-    def name(self, frame: str, node: int) -> str:
+    def begin(self, page: int | None) -> None:
+        """Forget the names of another page."""
+        if page != self.page:
+            self.page = page
+            self.by_node.clear()
+            self.counts.clear()
+
+    def name(self, frame: str, node: int, role: str, says: str) -> str:
         """The name of a node of that frame, a new one if it has none."""
         if node not in self.by_node:
-            self.counts[frame] = self.counts.get(frame, 0) + 1
-            self.by_node[node] = f"{frame}{self.counts[frame]}"
+            self.by_node[node] = self._numbered(frame) if self.named_by == "numbers" else self._worded(role, says)
         return self.by_node[node]
+
+    def _numbered(self, frame: str) -> str:
+        self.counts[frame] = self.counts.get(frame, 0) + 1
+        return f"{frame}{self.counts[frame]}"
+
+    def _worded(self, role: str, says: str) -> str:
+        words = name = _shortened(says.translate(_BREAKS_A_CALL)) or role
+        while name in self.counts:
+            self.counts[words] += 1
+            name = f"{words} {self.counts[words]}"
+        self.counts[name] = 1
+        return name
+
+
+def _shortened(text: str) -> str:
+    text = " ".join(text.split())
+    if len(text) > LONGEST_NAME:
+        text = text[: LONGEST_NAME + 1].rpartition(" ")[0] or text[:LONGEST_NAME]
+    return text
 
 
 async def read_page(tab: Tab) -> tuple[list[FrameTree], Layout]:
@@ -110,12 +147,15 @@ def _layout(documents: list[dict[str, Any]]) -> Layout:
 
 def tree_lines(trees: list[FrameTree], layout: Layout, names: Names) -> list[Line]:
     """The trees of all frames as lines, each frame inside its element; elements get their names from ``names``."""
-    page = trees[0].nodes[0].get("backendDOMNodeId")
-    if page != names.page:
-        names.page = page
-        names.by_node.clear()
-        names.counts.clear()
-    walk = _Walk(layout, names, {tree.owner: (letters(number), tree.nodes) for number, tree in enumerate(trees)})
+    names.begin(trees[0].nodes[0].get("backendDOMNodeId"))
+    inside = {tree.owner: (letters(number), tree.nodes) for number, tree in enumerate(trees)}
+    if names.named_by == "words":
+        # A control is called by its label rather than the label's text is, which may stand before it.
+        for letter, node in ((letter, node) for letter, nodes in inside.values() for node in nodes):
+            role = _text(node.get("role"))
+            if _focusable(node) and role not in _TRANSPARENT | {"RootWebArea"} and not node.get("ignored"):
+                names.name(letter, node.get("backendDOMNodeId", 0), role, _name(node))
+    walk = _Walk(layout, names, inside)
     walk.frame(None, 0)
     return walk.lines
 
@@ -180,8 +220,9 @@ class _Walk:
                 role = ""
             if role:
                 # A text can be acted on where something around it listens for clicks on its parts.
-                called = self.names.name(letter, backend) if role != "StaticText" or heard else None
-                line = _line(node, role, name)
+                acts = role != "StaticText" or heard
+                called = self.names.name(letter, backend, role, name) if acts else None
+                line = _line(node, role, "" if name == called else name)
                 self.lines.append(Line(depth, f"[{called}] {line}" if called else line, called, backend))
                 depth, said = depth + 1, name
             if backend in self.inside:
@@ -191,8 +232,11 @@ class _Walk:
             )
 
     def _listens(self, node: Mapping[str, Any], backend: int) -> bool:
-        focusable = any(item["name"] == "focusable" for item in node.get("properties", ()))
-        return (focusable or backend in self.layout.clickable) and backend in self.layout.boxes
+        return (_focusable(node) or backend in self.layout.clickable) and backend in self.layout.boxes
+
+
+def _focusable(node: Mapping[str, Any]) -> bool:
+    return any(item["name"] == "focusable" for item in node.get("properties", ()))
 
 
 def _only_text(children: list[dict[str, Any]], by_id: Mapping[str, dict[str, Any]]) -> str | None:

@@ -12,9 +12,9 @@ from gymnasium.error import ResetNeeded
 
 from ..spaces import AnyText
 from ..words import Phrases
-from .actions import ActionError, action, actions_of, parse_actions
+from .actions import ActionError, action, actions_of, named, parse_actions
 from .apps.book import Episode, TaskBook, call
-from .apps.reader import Element, Problem, Reader
+from .apps.reader import Problem, Reader
 from .apps.task import LEVELS, SIZES
 
 _TICK = 0.1
@@ -31,17 +31,17 @@ class TextActor:
     @action
     def click(self, bid: str) -> None:
         """Click an element."""
-        self._reader.click(self._element(bid))
+        self._reader.click(named(bid, self._reader.names))
 
     @action
     def fill(self, bid: str, value: str) -> None:
         """Replace the text of a field."""
-        self._reader.fill(self._element(bid), value)
+        self._reader.fill(named(bid, self._reader.names), value)
 
     @action
     def select_option(self, bid: str, options: str) -> None:
         """Select an option of a list."""
-        self._reader.select(self._element(bid), options)
+        self._reader.select(named(bid, self._reader.names), options)
 
     @action
     def goto(self, url: str) -> None:
@@ -67,11 +67,6 @@ class TextActor:
     def report_infeasible(self, reason: str) -> None:
         """Say that the task cannot be done, and why."""
         self.messages.append(("infeasible", reason))
-
-    def _element(self, bid: str) -> Element:
-        if bid not in self._reader.names:
-            raise ActionError(f"There is no element {bid[:40]!r} on the page; elements are named as in [a12].")
-        return self._reader.names[bid]
 
 
 ACTIONS = actions_of(TextActor)

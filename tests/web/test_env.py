@@ -15,6 +15,7 @@ import pytest
 
 from palestra.envs.abilities import EnvironmentFault
 from palestra.envs.web.env import WebEnv
+from palestra.envs.web.observation import LONGEST_NAME, Names
 from palestra.envs.web.pool import BrowserPool
 from palestra.envs.web.protocol import Connection
 
@@ -236,6 +237,32 @@ def test_the_forms_of_an_observation() -> None:
     assert "attachShadow" not in observation["text"]
 
 
+def test_elements_can_be_called_by_what_they_say() -> None:
+    env, shop = open_shop(named_by="words")
+    env.reset(seed=0)
+    assert {line.text for line in env.seen.lines} >= {"[Name] textbox", "[Send] button", "[window] link"}
+    for action in ("click('start')", "noop(1000)", "click('inner')", "fill('Name', 'Ann')"):
+        assert not act(env, action)
+    # A name stays what it was when the element says something else.
+    assert {line.text for line in env.seen.lines} >= {"[start] button 'late'", "[inner] button '1'"}
+    assert act(env, "click('Sent')").endswith("the nearest one is 'Send'.")
+    assert not act(env, "click('Send')")
+    env.close()
+    assert shop.asked[-2][3].startswith(b"name=Ann&")
+
+
+def test_names_of_words_are_short_and_different_and_fit_into_a_call() -> None:
+    names = Names("words")
+    said = ["OK", "OK", "", "", "OK 2", "OK", "['\\\"]", f"{'word ' * 9}", "x" * 40, "It's \n here", "button"]
+    assert [names.name("a", node, "button", says) for node, says in enumerate(said)] == [
+        *("OK", "OK 2", "button", "button 2", "OK 2 2", "OK 3", "button 3", "word word word word word word"),
+        *("x" * LONGEST_NAME, "Its here", "button 4"),
+    ]
+    assert names.name("a", 1, "link", "Cancel") == "OK 2"
+    names.begin(7)
+    assert names.name("a", 1, "link", "Cancel") == "Cancel"
+
+
 def test_marks_are_drawn_where_the_elements_are() -> None:
     pictures = []
     for marks in (False, True):
@@ -307,6 +334,7 @@ def test_several_calls_in_one_action_stop_at_the_first_that_fails() -> None:
         ({"pieces": ("tre",)}, "'tre' is no piece"),
         ({"observation": "text", "pieces": ("screenshot",)}, "'screenshot' is no piece of 'text'"),
         ({"marks": True}, "marks need the piece 'screenshot'"),
+        ({"named_by": "letters"}, "named_by must be 'numbers' or 'words'"),
         ({"render_mode": "human"}, "render_mode must be"),
     ],
 )
