@@ -200,6 +200,7 @@ def places(seed: int, critics: Literal["each", "sum"]) -> int:
 @pytest.mark.slow
 def test_skills_leave_the_object_at_more_places_with_a_critic_for_each_reward() -> None:
     """What the task pays is on a scale of 100, and drowns what skills are paid where the two are summed."""
-    found = {critics: [places(seed, critics) for seed in range(3)] for critics in ("each", "sum")}
-    print(found)
-    assert sum(found["each"]) >= 1.5 * sum(found["sum"])
+    each, summed = (np.array([places(seed, critics) for seed in range(20)]) for critics in ("each", "sum"))
+    print(each.mean(), each, summed.mean(), summed)
+    # Seeds differ by several squares: three do not tell the two ways apart.
+    assert each.mean() - summed.mean() > 2 * math.sqrt((each.var(ddof=1) + summed.var(ddof=1)) / 20)
