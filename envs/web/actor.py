@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from . import functions
 from .actions import Action, ActionError, Button, Call, Modifier, action, actions_of, named
 from .context import BLANK, Context
 from .keys import MODIFIERS, key_event, split_combination
@@ -14,97 +15,6 @@ from .protocol import ProtocolError
 from .tab import Tab
 
 _BUTTON_BITS = {"left": 1, "right": 2, "middle": 4}
-
-# Selects what an editable element holds, or says why it cannot be filled; `true` means that the value is set already.
-_PREPARE_FILL = """function(value) {
-  const kind = this.tagName === 'INPUT' ? this.type : this.tagName.toLowerCase();
-  const setter = ['color', 'date', 'datetime-local', 'month', 'range', 'time', 'week'].includes(kind);
-  const typed = ['text', 'email', 'number', 'password', 'search', 'tel', 'url', 'textarea'].includes(kind);
-  if (!setter && !typed && !this.isContentEditable) return 'it is not a field for text';
-  if (this.disabled) return 'it is disabled';
-  if (this.readOnly) return 'it is read-only';
-  this.focus();
-  if (setter) {
-    this.value = value;
-    if (this.value !== value) return `it does not take ${JSON.stringify(value)}`;
-    this.dispatchEvent(new Event('input', {bubbles: true, composed: true}));
-    this.dispatchEvent(new Event('change', {bubbles: true}));
-    return true;
-  }
-  if (kind === 'number' && value !== '' && isNaN(Number(value))) return 'it takes a number';
-  if (typed) this.select();
-  else this.ownerDocument.getSelection().selectAllChildren(this);
-  return false;
-}"""
-_SELECT = """function(wanted) {
-  if (this.tagName !== 'SELECT') return 'it is not a list to select from';
-  if (this.disabled) return 'it is disabled';
-  const options = [...this.options], chosen = [];
-  for (const name of wanted) {
-    const option = options.find(o => o.value === name || o.label.trim() === name.trim());
-    if (!option) return `it has no option ${JSON.stringify(name)}; there are ` +
-      options.slice(0, 30).map(o => JSON.stringify(o.label.trim())).join(', ');
-    if (option.disabled) return `its option ${JSON.stringify(name)} is disabled`;
-    chosen.push(option);
-  }
-  if (chosen.length > 1 && !this.multiple) return 'only one of its options can be selected';
-  this.focus();
-  for (const option of options) option.selected = chosen.includes(option);
-  this.dispatchEvent(new Event('input', {bubbles: true, composed: true}));
-  this.dispatchEvent(new Event('change', {bubbles: true}));
-  return null;
-}"""
-_CHECKED = """function() {
-  const box = this.matches('input[type=checkbox], input[type=radio]') ? this : this.control;
-  if (box) return box.checked;
-  const state = this.getAttribute('aria-checked');
-  return state === null ? null : state === 'true';
-}"""
-# A part of the element, as [box, x, y] with x and y from 0 to 1, where nothing else lies on top; or what does.
-_UNCOVERED = """function() {
-  const element = this.nodeType === 1 ? this : this.parentElement ?? this.documentElement;
-  element.scrollIntoViewIfNeeded();
-  const range = element.ownerDocument.createRange();
-  if (this.nodeType === 3) range.selectNode(this);
-  const boxes = (this.nodeType === 3 ? range : element).getClientRects(), root = element.getRootNode();
-  let cover = null;
-  for (const [x, y] of [[.5, .5], [.2, .5], [.8, .5], [.5, .2], [.5, .8], [.1, .1], [.9, .1], [.1, .9], [.9, .9]]) {
-    for (const [number, box] of [...boxes].entries()) {
-      if (!box.width || !box.height) continue;
-      const hit = root.elementFromPoint(box.x + x * box.width, box.y + y * box.height);
-      if (hit && (element.contains(hit) || hit.closest('label')?.control === element)) return [number, x, y];
-      cover ??= hit;
-    }
-  }
-  // An ancestor in its place means that the element lets the mouse through.
-  if (!cover || cover.contains(element)) return [0, .5, .5];
-  return `${cover.tagName.toLowerCase()} ${JSON.stringify(cover.textContent.trim().slice(0, 40))}`;
-}"""
-# A wheel event of the browser's own is answered by its compositor, which frames on demand can leave waiting for ever.
-_SCROLL = """(x, y, dx, dy) => {
-  let target = document.elementFromPoint(x, y);
-  while (target?.contentDocument) {
-    const box = target.getBoundingClientRect();
-    x -= box.x + target.clientLeft;
-    y -= box.y + target.clientTop;
-    target = target.contentDocument.elementFromPoint(x, y);
-  }
-  if (!target) return;
-  const wheel = {deltaX: dx, deltaY: dy, clientX: x, clientY: y, bubbles: true, cancelable: true, composed: true};
-  if (!target.dispatchEvent(new WheelEvent('wheel', wheel))) return;
-  for (let box = target; box; box = box.parentElement ?? box.ownerDocument.defaultView.frameElement) {
-    const root = box === box.ownerDocument.scrollingElement;
-    const style = getComputedStyle(box), turns = (overflow) => root || ['auto', 'scroll'].includes(overflow);
-    const left = box.scrollLeft, top = box.scrollTop;
-    box.scrollBy(turns(style.overflowX) ? dx : 0, turns(style.overflowY) ? dy : 0);
-    if (box.scrollLeft !== left || box.scrollTop !== top) return;
-  }
-}"""
-_FOCUS = "function() { this.focus(); }"
-# Texts and documents stand for the element around or inside them.
-_ON_ELEMENT = "function(...given) { return (FUNCTION).apply(ELEMENT, given); }".replace(
-    "ELEMENT", "this.nodeType === 1 ? this : this.parentElement ?? this.documentElement"
-)
 
 
 @dataclass
@@ -176,7 +86,7 @@ class Actor:
     @action
     async def fill(self, bid: str, value: str) -> None:
         """Replace the text of a field."""
-        done = await self._on(bid, _PREPARE_FILL, value)
+        done = await self._on(bid, functions.PREPARE_FILL, value)
         if isinstance(done, str):
             raise ActionError(f"fill: {bid!r} cannot be filled, {done}.")
         if not done and value:
@@ -202,7 +112,7 @@ class Actor:
     @action
     async def select_option(self, bid: str, options: str | list[str]) -> None:
         """Select options of a list by their texts or values."""
-        problem = await self._on(bid, _SELECT, [options] if isinstance(options, str) else options)
+        problem = await self._on(bid, functions.SELECT, [options] if isinstance(options, str) else options)
         if problem:
             raise ActionError(f"select_option: {bid!r} cannot be selected from, {problem}.")
 
@@ -214,14 +124,14 @@ class Actor:
     @action
     async def focus(self, bid: str) -> None:
         """Give an element the keyboard."""
-        await self._on(bid, _FOCUS)
+        await self._on(bid, functions.FOCUS)
 
     @action
     async def press(self, bid: str, key_comb: str) -> None:
         """Focus an element and press a key such as 'Enter', or a combination such as 'Control+a'."""
         modifiers, key = split_combination(key_comb)
         key_event(key)
-        await self._on(bid, _FOCUS)
+        await self._on(bid, functions.FOCUS)
         await self._combination(modifiers, key)
 
     @action
@@ -247,7 +157,7 @@ class Actor:
     async def scroll_at(self, x: float, y: float, dx: float, dy: float) -> None:
         """Scroll what is at a place by pixels."""
         self._inside(x, y)
-        await self._tab.evaluate(f"({_SCROLL})({x}, {y}, {dx}, {dy})")
+        await self._tab.evaluate(f"({functions.SCROLL})({x}, {y}, {dx}, {dy})")
 
     @action
     async def mouse_move(self, x: float, y: float) -> None:
@@ -383,7 +293,7 @@ class Actor:
 
     async def _on(self, bid: str, function: str, *arguments: Any) -> Any:
         """What a function of the page returns for an element."""
-        return await self._call(bid, _ON_ELEMENT.replace("FUNCTION", function), *arguments)
+        return await self._call(bid, functions.ON_ELEMENT.replace("FUNCTION", function), *arguments)
 
     async def _call(self, bid: str, function: str, *arguments: Any) -> Any:
         try:
@@ -394,7 +304,7 @@ class Actor:
     async def _place(self, bid: str) -> tuple[float, float]:
         """A place in the viewport, to which the element is scrolled, where it is on top: its middle if possible."""
         node = named(bid, self.elements)
-        free = await self._call(bid, _UNCOVERED)
+        free = await self._call(bid, functions.UNCOVERED)
         if isinstance(free, str):
             raise ActionError(f"The element {bid!r} is covered by {free}.")
         try:
@@ -459,7 +369,7 @@ class Actor:
         self._button("mouseReleased", "left")
 
     async def _set_checked(self, name: str, bid: str, wanted: bool) -> None:
-        state = await self._on(bid, _CHECKED)
+        state = await self._on(bid, functions.CHECKED)
         if state is None:
             raise ActionError(f"{name}: {bid!r} is neither a checkbox nor a radio button.")
         if state != wanted:
