@@ -5,12 +5,15 @@ take turns, a block of episodes each in a process of its own, with and without s
 two.  The others are measured where they are installed: MiniWoB++ beside chromedriver; BrowserGym, which wants an old
 Playwright, in an environment of its own, whose Python ``BROWSERGYM_PYTHON`` names.
 
+Then several environments of one process act at once, as those of a rollout do.
+
 Then 24 environments go from page to page among the twelve tasks of the recipe ``miniwob``, with spare contexts in which
 pages stand and without.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import platform
@@ -26,7 +29,9 @@ TASKS = ("click-checkboxes", "click-button", "enter-text", "choose-list")
 EPISODES = int(os.environ.get("EPISODES", "10"))
 STEPS = 8
 ENVS, ROUNDS = 24, 4
+AT_ONCE = (1, 2, 4, 8)
 PLACE = (150, 205)  # nothing is there
+PIECES = ("goal", "tree", "screenshot")
 
 Times = tuple[list[float], list[float]]
 """Seconds of each reset and of each step."""
@@ -50,7 +55,7 @@ def timed(reset: Callable[[int], Any], step: Callable[[], Any]) -> Times:
 def ours(task: str, pictures: bool) -> Times:
     from palestra.envs.web.miniwob.env import MiniWoB
 
-    env = MiniWoB(task, observation="dict", pieces=("goal", "tree", *(["screenshot"] if pictures else [])))
+    env = MiniWoB(task, observation="dict", pieces=PIECES if pictures else PIECES[:2])
     action = f"mouse_click{PLACE}"
     try:
         return timed(lambda seed: env.reset(seed=seed), lambda: env.step(action))
@@ -169,6 +174,44 @@ def mixed(spare: int) -> list[float]:
     return resets[2 * ENVS :]  # by then every environment has a context, and the spare ones are there
 
 
+def together(envs: int) -> float:
+    """Steps per second of so many environments of this process, all of which see trees and screenshots."""
+    from palestra.envs.web.miniwob.env import MiniWoB
+
+    pages = [MiniWoB(TASKS[number % len(TASKS)], observation="dict", pieces=PIECES) for number in range(envs)]
+
+    async def act(page: MiniWoB) -> None:
+        for _ in range(STEPS):
+            await page.astep(f"mouse_click{PLACE}")
+
+    async def episodes() -> list[float]:
+        times = []
+        for episode in range(EPISODES + 1):
+            await asyncio.gather(*(page.areset(seed=episode) for page in pages))
+            begun = time.perf_counter()
+            await asyncio.gather(*map(act, pages))
+            times.append(time.perf_counter() - begun)
+        return times[1:]
+
+    times = asyncio.run(episodes())
+    for page in pages:
+        page.close()
+    return envs * STEPS * len(times) / sum(times)
+
+
+def compare_together(given: dict[str, str]) -> None:
+    """Print the steps per second of one process by how many environments it has."""
+    print("\n1 process, tree and screenshot, environments at once")
+    rates: dict[int, list[float]] = {envs: [] for envs in AT_ONCE}
+    for _ in range(3):
+        for envs in AT_ONCE:
+            command = [sys.executable, __file__, "together", str(envs)]
+            said = subprocess.run(command, env=given, stdout=subprocess.PIPE, text=True, check=True).stdout
+            rates[envs].append(json.loads(said.splitlines()[-1]))
+    for envs in AT_ONCE:
+        print(f"  {envs:2} environments   {statistics.median(rates[envs]):8.1f} steps/s", flush=True)
+
+
 def compare_spare(given: dict[str, str]) -> None:
     """Print the mean reset in milliseconds with spare contexts and without."""
     means = {}
@@ -192,12 +235,15 @@ def main() -> None:
     for processes in (1, 2):
         for pictures in (True, False):
             compare(sides, pictures, processes, given)
+    compare_together(given)
     compare_spare(given)
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["mixed"]:
         print(json.dumps(mixed(int(sys.argv[2]))))
+    elif sys.argv[1:2] == ["together"]:
+        print(json.dumps(together(int(sys.argv[2]))))
     elif sys.argv[1:]:
         print(json.dumps(SIDES[sys.argv[1]](sys.argv[2], sys.argv[3] == "1")))
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import importlib
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -69,6 +70,7 @@ class Camera:
         """Free what draws; another image makes it anew."""
         if self._free is not None:
             self._free()
+            atexit.unregister(self._free)
             self._made = self._free = None
 
     def _draw(self, row: int) -> tuple[np.ndarray, np.ndarray]:
@@ -100,8 +102,10 @@ class Camera:
         scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 20)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             scene.flags[flag] = 0
-        # Also when nobody calls close(): at the end of the program it would be too late.
+        # Also when nobody calls close().  At the end of the program what was registered last goes first, and MuJoCo ends
+        # EGL there: whatever finalizers do may come after that, when it is too late.
         self._free = weakref.finalize(self, _free, context, canvas)
+        atexit.register(self._free)
         return context, canvas, scene
 
     def _colours(self, row: int) -> dict[int, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import gymnasium
@@ -72,3 +74,18 @@ def test_without_a_library_to_draw_it_says_what_to_install(monkeypatch: pytest.M
     env.reset(seed=0)
     with pytest.raises(DependencyNotInstalled, match="libosmesa6"):
         env.render()
+
+
+def test_a_program_that_closes_nothing_ends_without_a_word() -> None:
+    """Finalizers that were there before MuJoCo's EGL is run after it has ended."""
+    program = """
+import weakref
+class Anything: pass
+thing = Anything()
+finalizer = weakref.finalize(thing, print)
+import gymnasium, palestra
+env = gymnasium.make("Reach-v0", observation="rgb")
+env.reset(seed=0)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (ended.returncode, ended.stderr) == (0, "")

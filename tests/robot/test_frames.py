@@ -28,7 +28,8 @@ TASK = "OpenDrawer-v0"
 def episodes(agent: Any, split: str, tasks: range) -> list[Trajectory]:
     """Episodes seen from above in small pictures."""
     env = gymnasium.make(TASK, observation="rgb", camera="top", size=(SIZE, SIZE), disable_env_checker=True)
-    played = [play(env, agent, seed=task, options={"task": 211 * task, "split": split}) for task in tasks]
+    there: int = env.unwrapped.tasks(split)  # type: ignore[attr-defined]
+    played = [play(env, agent, seed=task, options={"task": 211 * task % there, "split": split}) for task in tasks]
     env.close()
     return played
 
