@@ -26,8 +26,8 @@ TASK = "OpenDrawer-v0"
 
 
 def episodes(agent: Any, split: str, tasks: range) -> list[Trajectory]:
-    """Episodes seen from above in small pictures."""
-    env = gymnasium.make(TASK, observation="rgb", camera="top", size=(SIZE, SIZE), disable_env_checker=True)
+    """Episodes seen from the front in small pictures."""
+    env = gymnasium.make(TASK, observation="rgb", camera="front", size=(SIZE, SIZE), disable_env_checker=True)
     there: int = env.unwrapped.tasks(split)  # type: ignore[attr-defined]
     played = [play(env, agent, seed=task, options={"task": 211 * task % there, "split": split}) for task in tasks]
     env.close()
@@ -52,20 +52,29 @@ def shown(image: np.ndarray) -> Trajectory:
 
 
 @pytest.mark.slow
-def test_a_classifier_of_a_hundred_pictures_knows_success_in_combinations_that_it_has_not_seen() -> None:
+def test_a_classifier_of_pictures_knows_success_in_combinations_that_it_has_not_seen() -> None:
     rng = np.random.default_rng(0)
     labelled = frames(episodes(OracleAgent(), "train", range(50)), rng)
-    solved = episodes(OracleAgent(), "test", range(25))
+    # By the script's pictures alone it takes some of what random play looks like for success.
+    failed = [
+        (turn.observation["image"], False)
+        for episode in episodes(RandomAgent(), "train", range(50, 170))
+        if episode.score <= 0
+        for turn in rng.choice(np.array(episode.turns), 10, replace=False)
+    ]
+    pictures = labelled * (len(failed) // len(labelled) // 2) + failed
     model = RewardModel(FrameEncoder(SIZE, SIZE), "outcome", "logistic")
-    known = [Labelled(shown(image), float(done)) for image, done in labelled]
+    # In a mirror image the drawers are where they may be as well.
+    known = [Labelled(shown(view), float(done)) for image, done in pictures for view in (image, image[:, ::-1].copy())]
     generator = torch.Generator().manual_seed(0)
-    fit(model, known, label_loss, epochs=30, learning_rate=1e-3, weight_decay=0.01, generator=generator)
+    fit(model, known, label_loss, epochs=10, learning_rate=2e-3, weight_decay=0.01, generator=generator)
 
     def classify(image: np.ndarray) -> float:
         (values,) = learned(model)([shown(image)])
         assert values is not None
         return float(values[-1])
 
+    solved = episodes(OracleAgent(), "test", range(25))
     held_out = frames(solved, rng)
     agreement = np.mean([(classify(image) > 0.5) == done for image, done in held_out])
     print(f"agreement {agreement:.3f} on {len(held_out)} pictures")
@@ -73,12 +82,12 @@ def test_a_classifier_of_a_hundred_pictures_knows_success_in_combinations_that_i
 
     def late(episode: Trajectory) -> float:
         """When the reward says that the task is done, as a share of the episode; 2 for never."""
-        paid = score(image_success(classify), [episode])[0]
+        paid = score(image_success(classify, 0.9), [episode])[0]
         assert paid is not None
         return float(np.argmax(paid) + 1) / len(paid) if paid.any() else 2.0
 
-    times = [late(episode) for episode in solved[:10]]
-    chance = [late(episode) for episode in episodes(RandomAgent(), "test", range(5))]
+    times = [late(episode) for episode in solved[:20]]
+    chance = [late(episode) for episode in episodes(RandomAgent(), "test", range(20))]
     print("paid at", np.round(times, 2), "of an episode; random", np.round(chance, 2))
     assert np.mean([0.7 < time <= 1 for time in times]) >= 0.8
     assert np.mean([time == 2.0 for time in chance]) >= 0.8
