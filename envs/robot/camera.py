@@ -102,8 +102,8 @@ class Camera:
         scene = mujoco.MjvScene(model, maxgeom=model.ngeom + 20)
         for flag in (mujoco.mjtRndFlag.mjRND_SHADOW, mujoco.mjtRndFlag.mjRND_REFLECTION):
             scene.flags[flag] = 0
-        # Also when nobody calls close().  At the end of the program what was registered last goes first, and MuJoCo ends
-        # EGL there: whatever finalizers do may come after that, when it is too late.
+        # Also when nobody calls close().  MuJoCo ends EGL at the program's end, where what was registered last goes
+        # first; finalizers may come after that, when it is too late.
         self._free = weakref.finalize(self, _free, context, canvas)
         atexit.register(self._free)
         return context, canvas, scene
