@@ -140,6 +140,22 @@ def test_a_page_that_stands_in_a_spare_context_is_not_loaded_again() -> None:
     assert stood == loaded
 
 
+@pytest.mark.parametrize("earlier", [["keyboard_press('Tab')"] * 8, ["mouse_click(30, 205)"]], ids=["tabs", "click"])
+def test_where_the_focus_was_is_forgotten(earlier: list[str]) -> None:
+    """On a page that stands between episodes, Tab may have left the window, or begin where the mouse was last."""
+    env = gymnasium.make("MiniWoB/click-checkboxes-v0")
+
+    def tabbed() -> list[str]:
+        return [env.reset(seed=1)[0], env.step("keyboard_press('Tab')")[0]]
+
+    fresh = tabbed()
+    env.reset(seed=2)
+    for action in earlier:
+        env.step(action)
+    assert tabbed() == fresh
+    env.close()
+
+
 def test_spare_contexts_are_bounded() -> None:
     pool = BrowserPool(spare=2)
     env = MiniWoB(["click-button", "click-tab", "click-link", "click-option"], pool=pool)

@@ -39,10 +39,16 @@ _PREPARE = """((seed, mode, milliseconds) => {
   core.endEpisode(0);
   core.startEpisodeReal();
 })"""
-# Whether the document is that of the episode before, at rest.
+# Whether the document is that of the episode before, at rest.  The window has the focus again, which Tab may have moved
+# out of it, and Tab begins at the top, not where the mouse was last.
 _STANDING = """((url) => {
   if (!document.getElementById('palestra') || location.href.split('#')[0] !== url) return false;
-  document.activeElement?.blur();
+  window.focus();
+  const root = document.documentElement;
+  root.tabIndex = -1;
+  root.focus({preventScroll: true});
+  root.blur();
+  root.removeAttribute('tabindex');
   return true;
 })"""
 _UTTERANCE = """(() => {
