@@ -150,14 +150,19 @@ def tree_lines(trees: list[FrameTree], layout: Layout, names: Names) -> list[Lin
     names.begin(trees[0].nodes[0].get("backendDOMNodeId"))
     inside = {tree.owner: (letters(number), tree.nodes) for number, tree in enumerate(trees)}
     if names.named_by == "words":
-        # A control is called by its label rather than the label's text is, which may stand before it.
-        for letter, node in ((letter, node) for letter, nodes in inside.values() for node in nodes):
-            role = _text(node.get("role"))
-            if _focusable(node) and role not in _TRANSPARENT | {"RootWebArea"} and not node.get("ignored"):
-                names.name(letter, node.get("backendDOMNodeId", 0), role, _name(node))
+        _name_controls(inside, names)
     walk = _Walk(layout, names, inside)
     walk.frame(None, 0)
     return walk.lines
+
+
+def _name_controls(inside: Mapping[int | None, tuple[str, list[dict[str, Any]]]], names: Names) -> None:
+    """Name what can have the focus first: a label's text may stand before the control that it is the name of."""
+    for letter, nodes in inside.values():
+        for node in nodes:
+            role = _text(node.get("role"))
+            if _focusable(node) and not (role in _TRANSPARENT or role == "RootWebArea" or node.get("ignored")):
+                names.name(letter, node.get("backendDOMNodeId", 0), role, _name(node))
 
 
 def prune(lines: list[Line], layout: Layout, viewport: tuple[int, int], tokens: int) -> list[Line]:

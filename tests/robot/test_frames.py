@@ -27,8 +27,8 @@ TASK = "OpenDrawer-v0"
 
 def episodes(agent: Any, split: str, tasks: range) -> list[Trajectory]:
     """Episodes seen from the front in small pictures."""
-    env = gymnasium.make(TASK, observation="rgb", camera="front", size=(SIZE, SIZE), disable_env_checker=True)
-    there: int = env.unwrapped.tasks(split)  # type: ignore[attr-defined]
+    env: Any = gymnasium.make(TASK, observation="rgb", camera="front", size=(SIZE, SIZE), disable_env_checker=True)
+    there = env.unwrapped.tasks(split)
     played = [play(env, agent, seed=task, options={"task": 211 * task % there, "split": split}) for task in tasks]
     env.close()
     return played

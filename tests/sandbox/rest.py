@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
+PATIENCE_S = 10.0
 
 
 def at_rest(measure: Callable[[], T], still_s: float = 0.2) -> T:
@@ -17,17 +18,17 @@ def at_rest(measure: Callable[[], T], still_s: float = 0.2) -> T:
     return value
 
 
-def comes_to(measure: Callable[[], T], wanted: T, within_s: float = 10.0) -> T:
+def comes_to(measure: Callable[[], T], wanted: T) -> T:
     """What is measured, once it is what is wanted, or in the end."""
-    until = time.monotonic() + within_s
+    until = time.monotonic() + PATIENCE_S
     while (value := _once_there(measure)) != wanted and time.monotonic() < until:
         time.sleep(0.005)
     return value
 
 
-def _once_there(measure: Callable[[], T], within_s: float = 10.0) -> T:
+def _once_there(measure: Callable[[], T]) -> T:
     """What is measured, once nothing of it vanishes meanwhile: a process of the list may end before it is looked at."""
-    until = time.monotonic() + within_s
+    until = time.monotonic() + PATIENCE_S
     while True:
         try:
             return measure()
