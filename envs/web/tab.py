@@ -9,32 +9,15 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from .clock import EPOCH, winding
 from .protocol import BrowserLost, Connection, Event, ProtocolError
 
-EPOCH = 1_700_000_000.0
-"""The date on a new page's clock, in seconds since 1970: 14 November 2023."""
 _LOAD_QUANTUM = 20.0
 _FRAME_PATIENCE = 0.05
+_UNSHOWN_PATIENCE = 10
 _LONGEST_LOAD = 10_000.0
-# `Date` is wound back to the epoch of the episode, since a reused tab's own clock only ever goes on.
-_CLOCK_SCRIPT = """(() => {
-  const key = Symbol.for('palestra.clock');
-  if (!Date[key]) {
-    const Real = Date, now = Real.now.bind(Real), clock = {offset: 0};
-    const Wound = function Date(...given) {
-      if (!new.target) return new Real(now() - clock.offset).toString();
-      return Reflect.construct(Real, given.length ? given : [now() - clock.offset], new.target);
-    };
-    Object.defineProperties(Wound, Object.getOwnPropertyDescriptors(Real));
-    Wound.now = function now_() { return now() - clock.offset; };
-    Object.defineProperty(Wound, key, {value: {clock, now}});
-    Real.prototype.constructor = Wound;
-    globalThis.Date = Wound;
-  }
-  const {clock, now} = Date[key];
-  clock.offset = OFFSET === null ? now() - EPOCH : OFFSET;
-  return clock.offset;
-})()"""
+# Whether the document can be shown: it has a body, and its style sheets are there.
+_SHOWN = "document.body !== null && [...document.querySelectorAll('link[rel~=stylesheet]')].every(link => link.sheet)"
 
 Serve = Callable[["Tab", Event], Awaitable[None]]
 """Answers a paused request."""
@@ -69,8 +52,11 @@ class Tab:
     crashed: bool = False
     _requested: set[str] = field(default_factory=set)
     _loading: set[str] = field(default_factory=set)
+    _leaving: bool = False
+    _heard: int = 0
     _elapsed: float = 0.0
     _drawn: float = 0.0
+    _undrawn: bool = False
     _ticks_base: float | None = None
     _expired: asyncio.Future[None] | None = None
     _clock_script: str | None = None
@@ -151,33 +137,44 @@ class Tab:
         """Make the date of the documents to come (and of this one, with ``keep_document``) start at the epoch again."""
         if self.real_time:
             return
-        script = _CLOCK_SCRIPT.replace("EPOCH", repr(EPOCH * 1000))
-        offset = await self.evaluate(script.replace("OFFSET", "null")) if keep_document else self._elapsed
+        offset = await self.evaluate(winding(None)) if keep_document else self._elapsed
         if self._clock_script is not None:
             self.send("Page.removeScriptToEvaluateOnNewDocument", identifier=self._clock_script)
-        source = script.replace("OFFSET", repr(offset))
-        self._clock_script = (await self.call("Page.addScriptToEvaluateOnNewDocument", source=source))["identifier"]
+        script = await self.call("Page.addScriptToEvaluateOnNewDocument", source=winding(offset))
+        self._clock_script = script["identifier"]
 
     async def pass_time(self, milliseconds: float, frames: int = 1, image: bool = False) -> None:
         """Let time pass in ``frames`` equal parts, with a frame drawn at the end of each, and kept of the last one.
 
-        Requests that are under way hold the clock until they are answered.
+        Requests that are under way hold the clock until they are answered.  A document that cannot be shown yet is not
+        drawn.
         """
         for number in range(1, frames + 1):
             await self._advance(milliseconds / frames)
-            await self._draw(image and number == frames)
+            if await self._shown():
+                await self._draw(image and number == frames)
 
     async def settle(self, milliseconds: float, frames: int = 1, image: bool = False) -> None:
         """Let time pass, and then as much more as the loading of a page takes, up to ten seconds of the page's time."""
         await self.pass_time(milliseconds, frames, image)
         waited = 0.0
-        while self.loading and waited < _LONGEST_LOAD:
+        while await self._still_loading() and waited < _LONGEST_LOAD:
             await self.pass_time(_LOAD_QUANTUM, image=image)
             waited += _LOAD_QUANTUM
         self._requested.clear()
+        if self._undrawn and await self._shown():
+            await self._draw(image)
+
+    async def _still_loading(self) -> bool:
+        """Whether a document is loaded that needs more time for it: what it can do without is waited for."""
+        heard = -1
+        while self.loading and heard != self._heard:
+            heard = self._heard
+            await self._ready()
+        return self.loading
 
     async def _advance(self, milliseconds: float) -> None:
-        self.kept = None
+        self.kept, self._undrawn = None, True
         if self.real_time:
             await asyncio.sleep(milliseconds / 1000)
             return
@@ -185,15 +182,18 @@ class Tab:
         policy = self.send("Emulation.setVirtualTimePolicy", policy="pauseIfNetworkFetchesPending", budget=milliseconds)
         self._elapsed += milliseconds
         deadline = time.monotonic() + self.connection.timeout
+        unshown = 0
         while not self._expired.done():
             lost = self.connection.lost
             await asyncio.wait([self._expired, lost], timeout=_FRAME_PATIENCE, return_when=asyncio.FIRST_COMPLETED)
             if lost.done():
                 raise BrowserLost("the browser is gone")
             if self._answered and not self._tasks and not self._expired.done():
-                # Some pictures are taken in only when the next frame is drawn, and hold the clock until then.
-                self._answered = False
-                await self._draw()
+                unshown = 0 if await self._ready() else unshown + 1
+                if unshown in (0, _UNSHOWN_PATIENCE) and not self._expired.done():
+                    # Some pictures are taken in only when the next frame is drawn, and hold the clock until then.
+                    self._answered = False
+                    await self._draw()
             elif time.monotonic() > deadline:
                 raise BrowserLost(f"the page did not come to rest within {self.connection.timeout:g} s")
         self._expired.result()
@@ -202,13 +202,29 @@ class Tab:
     async def picture(self) -> bytes:
         """How the page looks, as PNG: the frame that was kept, or a new one."""
         for _ in range(20):
-            if self.kept is None:
+            if self.kept is None and await self._shown():
                 await self._draw(image=True)
             if self.kept is not None:
                 return self.kept
             # A document that has never been drawn has no picture yet.
             await self._advance(1.0)
         raise BrowserLost("the page cannot be drawn")
+
+    async def _shown(self) -> bool:
+        """Whether a frame can be drawn.
+
+        A document that cannot be shown yet may answer for a frame no sooner than the machine's clock has reached the
+        time of that frame, and the page's clock is often minutes ahead.
+        """
+        return self.real_time or self.main_frame not in self._loading or await self._ready()
+
+    async def _ready(self) -> bool:
+        """Wait until the page's scripts pause; whether a frame can be drawn then."""
+        try:
+            shown = bool(await self.evaluate(_SHOWN))
+        except ProtocolError:  # the document has gone meanwhile
+            shown = False
+        return self.main_frame not in self._loading or (shown and not self._leaving)
 
     async def _draw(self, image: bool = False) -> None:
         params: dict[str, Any] = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if image else {}
@@ -218,6 +234,7 @@ class Tab:
             params["frameTimeTicks"] = self._drawn
         async with self.connection.drawing:
             answer = await self.call("HeadlessExperimental.beginFrame", **params)
+        self._undrawn = False
         self.kept = base64.b64decode(answer["screenshotData"]) if "screenshotData" in answer else None
 
     # Loading ----------------------------------------------------------------------------------------------------
@@ -266,9 +283,13 @@ class Tab:
             case "Page.frameStartedLoading":
                 self._requested.discard(params["frameId"])
                 self._loading.add(params["frameId"])
+                self._leaving |= self._is_main(params["frameId"])
             case "Page.frameStoppedLoading" | "Page.navigatedWithinDocument":
                 self._requested.discard(params["frameId"])
                 self._loading.discard(params["frameId"])
+                self._leaving &= not self._is_main(params["frameId"])
+            case "Page.documentOpened":
+                self._leaving &= not self._is_main(params["frame"]["id"])
             case "Page.javascriptDialogOpening":
                 self.dialogs.append(f"{params['type']}: {params['message']}")
                 self.send("Page.handleJavaScriptDialog", accept=True, promptText=params.get("defaultPrompt", ""))
@@ -278,10 +299,16 @@ class Tab:
                 self.dragged = params["data"]
             case "Inspector.targetCrashed":
                 self.crash()
+        self._heard += 1
+
+    def _is_main(self, frame: str) -> bool:
+        return frame in self.frames and self.frames[frame] is None
 
     def _navigated(self, frame: dict[str, Any]) -> None:
-        if frame.get("parentId") is None and self.main_frame != frame["id"]:
-            self.frames = {frame["id"]: None}
+        if frame.get("parentId") is None:
+            self._leaving = False
+            if self.main_frame != frame["id"]:
+                self.frames = {frame["id"]: None}
 
     def crash(self) -> None:
         """Note that the renderer is dead, and wake whoever waits for it."""

@@ -203,7 +203,7 @@ def test_the_clock_moves_only_with_actions(env: WebEnv) -> None:
     assert "button 'late'" in env.seen.tree
     assert now() - first == pytest.approx(1300, abs=2)
     env.reset(seed=0)
-    assert now() == pytest.approx(first, abs=50)
+    assert now() == first
 
 
 def test_pieces_that_are_switched_off_cost_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

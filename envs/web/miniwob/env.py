@@ -138,9 +138,9 @@ class MiniWoB(WebEnv):
         tab = self.context.active
         if self.task not in RELOADED and await tab.evaluate(f"{_STANDING}({json.dumps(start.url)})"):
             await tab.call("Page.resetNavigationHistory")
-            await tab.wind_back(keep_document=True)
         else:
             await super().enter(start)
+        await tab.wind_back(keep_document=True)
 
     async def prepare(self) -> None:
         """Start the episode that the seed stands for."""

@@ -1,0 +1,77 @@
+"""What a page's loading has to do with its frames and its clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, MutableMapping
+from typing import Any
+
+import pytest
+
+from palestra.envs.web import tab
+from palestra.envs.web.env import WebEnv
+from palestra.envs.web.pool import BrowserPool
+from palestra.envs.web.site import Receive, Send, reply
+
+BUSY = "let sum = 0; for (let number = 0; number < 3e6; number++) sum += number % 7;"
+PAGE = f"""<title>Loading</title>{"".join(f"<script src='/{number}.js'></script>" for number in range(4))}
+<style>.shown {{ background: url(/picture.svg) }}</style>
+<body><button onclick="this.className = 'shown'">show</button>
+<p id="times"></p>
+<script>
+const times = [], next = (time) => {{
+  times.push([time, performance.now(), Date.now() - performance.timeOrigin].join());
+  document.getElementById('times').textContent = times.join(' ');
+  if (times.length < 3) requestAnimationFrame(next);
+}};
+requestAnimationFrame(next);
+onclick = (event) => document.title = event.timeStamp;
+</script>"""
+PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9" fill="red"/></svg>'
+
+
+async def site(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+    """Answer with the page, a script that keeps it busy for some milliseconds, or a picture."""
+    if scope["path"].endswith(".js"):
+        await reply(send, BUSY, "text/javascript")
+    elif scope["path"].endswith(".svg"):
+        await reply(send, PICTURE, "image/svg+xml")
+    else:
+        await reply(send, PAGE)
+
+
+@pytest.fixture
+def env() -> Iterator[WebEnv]:
+    pool = BrowserPool(timeout=5)
+    env = WebEnv("http://loading.test/", sites={"loading.test": site}, observation="dict", pool=pool)
+    yield env
+    env.close()
+    pool.close()
+
+
+def test_a_page_that_is_busy_loading_is_not_asked_for_a_frame(env: WebEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tab, "_FRAME_PATIENCE", 0.001)
+    for _ in range(100):
+        env.reset(seed=0)
+        # The page's clock gets ahead of the machine's.
+        env.step("noop(10000)")
+
+
+def test_a_picture_that_waits_for_a_frame_gets_one(env: WebEnv) -> None:
+    for _ in range(2):
+        env.reset(seed=0)
+        seen = env.step("click('a2')")[0]["screenshot"].astype(int)
+        assert (seen[..., 0] - seen[..., 1] > 200).any()
+
+
+def test_each_episode_begins_at_the_same_time(env: WebEnv) -> None:
+    episodes = []
+    for _ in range(3):
+        env.reset(seed=0)
+        for action in ("noop(100)", "noop(17)", "click('a2')"):
+            env.step(action)
+        episodes.append((env.seen.tree, env.seen.title))
+    assert episodes[1:] == episodes[:1] * 2
+    tree, clicked = episodes[0]
+    # By the frame, by the page and by the date: 100 ms for opening the page, 200 and 117 for the actions.
+    assert "StaticText '20,20,20 120,120,120 320,320,320'" in tree
+    assert clicked == "437"
