@@ -29,14 +29,11 @@ _SCRIPT = """(() => {
     };
   }
   const {clock, now} = Date[key];
-  clock.offset = OFFSET === null ? now() - EPOCH : OFFSET;
+  clock.offset = OFFSET;
   clock.origin = now() - clock.offset;
-  return clock.offset;
 })()"""
 
 
-def winding(offset: float | None) -> str:
-    """JavaScript that sets a document's clock ``offset`` milliseconds back, or to :data:`EPOCH`; its value is the
-    offset.
-    """
-    return _SCRIPT.replace("EPOCH", repr(EPOCH * 1000)).replace("OFFSET", "null" if offset is None else repr(offset))
+def winding(offset: float) -> str:
+    """JavaScript that sets a document's clock ``offset`` milliseconds back, and lets its time begin."""
+    return _SCRIPT.replace("OFFSET", str(round(offset)))

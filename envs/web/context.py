@@ -62,10 +62,9 @@ class Context:
 
     async def begin(self, sites: Mapping[str, Site], hosts: frozenset[str]) -> None:
         """Forget everything but one tab, and from now on answer by ``sites`` and ``hosts``."""
-        for tab in self.tabs[1:]:
-            await self.close_tab(tab)
-        tab = self.tabs[0]
-        await self.activate(tab)
+        tab = self.active = self.tabs[0]
+        for other in self.tabs[1:]:
+            await self.close_tab(other)
         self.sites, self.hosts, self.error = sites, hosts, None
         tab.dialogs.clear()
         tab.windows.clear()
@@ -122,7 +121,7 @@ class Context:
         attached = await connection.call("Target.attachToTarget", {"targetId": target, "flatten": True})
         tab = Tab(connection, target, attached["sessionId"], self._serve, self.real_time)
         await tab.start()
-        await tab.wind_back()
+        await tab.wind_back(self.active.date if self.tabs else 0.0)
         self.tabs.append(tab)
         self.active = tab
         return tab
@@ -137,8 +136,11 @@ class Context:
             await self.activate(self.tabs[max(place - 1, 0)])
 
     async def activate(self, tab: Tab) -> None:
-        """Bring a tab to the front."""
+        """Bring a tab to the front, where the time goes on that has passed in the other."""
+        missed = self.active.date - tab.date
         self.active = tab
+        if missed > 0:
+            await tab.settle(missed)
 
     def allows(self, url: str) -> bool:
         """Whether an agent may go to ``url``."""

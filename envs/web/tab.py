@@ -55,6 +55,7 @@ class Tab:
     _leaving: bool = False
     _heard: int = 0
     _elapsed: float = 0.0
+    _offset: float = 0.0
     _drawn: float = 0.0
     _undrawn: bool = False
     _ticks_base: float | None = None
@@ -133,14 +134,21 @@ class Tab:
 
     # Time -------------------------------------------------------------------------------------------------------
 
-    async def wind_back(self, keep_document: bool = False) -> None:
-        """Make the date of the documents to come (and of this one, with ``keep_document``) start at the epoch again."""
+    @property
+    def date(self) -> float:
+        """Milliseconds since the epoch on the page's clock."""
+        return self._elapsed - self._offset
+
+    async def wind_back(self, date: float = 0.0, keep_document: bool = False) -> None:
+        """Make it ``date``, for the documents to come and, with ``keep_document``, for this one."""
         if self.real_time:
             return
-        offset = await self.evaluate(winding(None)) if keep_document else self._elapsed
+        self._offset = self._elapsed - date
+        if keep_document:
+            await self.evaluate(winding(self._offset))
         if self._clock_script is not None:
             self.send("Page.removeScriptToEvaluateOnNewDocument", identifier=self._clock_script)
-        script = await self.call("Page.addScriptToEvaluateOnNewDocument", source=winding(offset))
+        script = await self.call("Page.addScriptToEvaluateOnNewDocument", source=winding(self._offset))
         self._clock_script = script["identifier"]
 
     async def pass_time(self, milliseconds: float, frames: int = 1, image: bool = False) -> None:
@@ -190,7 +198,7 @@ class Tab:
                 raise BrowserLost("the browser is gone")
             if self._answered and not self._tasks and not self._expired.done():
                 unshown = 0 if await self._ready() else unshown + 1
-                if unshown in (0, _UNSHOWN_PATIENCE) and not self._expired.done():
+                if unshown % _UNSHOWN_PATIENCE == 0 and not self._expired.done():
                     # Some pictures are taken in only when the next frame is drawn, and hold the clock until then.
                     self._answered = False
                     await self._draw()

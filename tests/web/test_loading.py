@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from palestra.envs.web import tab
 from palestra.envs.web.env import WebEnv
 from palestra.envs.web.pool import BrowserPool
 from palestra.envs.web.site import Receive, Send, reply
+
+from .site import name_of, open_shop
 
 BUSY = "let sum = 0; for (let number = 0; number < 3e6; number++) sum += number % 7;"
 PAGE = f"""<title>Loading</title>{"".join(f"<script src='/{number}.js'></script>" for number in range(4))}
@@ -75,3 +78,37 @@ def test_each_episode_begins_at_the_same_time(env: WebEnv) -> None:
     # By the frame, by the page and by the date: 100 ms for opening the page, 200 and 117 for the actions.
     assert "StaticText '20,20,20 120,120,120 320,320,320'" in tree
     assert clicked == "437"
+
+
+def test_real_time_goes_on_by_itself() -> None:
+    env, _ = open_shop(real_time=True)
+    env.reset(seed=0)
+    assert abs(env.pool.run(env.context.active.evaluate("Date.now()")) / 1000 - time.time()) < 60
+    start, other = (name_of(env, text) for text in ("button 'start'", "link 'other'"))
+    env.step(f"click('{start}')")
+    time.sleep(1)
+    env.step("noop(10)")
+    assert "button 'late'" in env.seen.tree
+    env.step(f"click('{other}')")
+    assert env.seen.title == "Other"
+    env.close()
+
+
+def test_tabs_share_the_time_that_passes(env: WebEnv) -> None:
+    def date() -> float:
+        return float(env.pool.run(env.context.active.evaluate("Date.now()")))
+
+    env.reset(seed=0)
+    first = date()
+    for action in ("noop(1000)", "new_tab()", "goto('http://loading.test/')"):
+        env.step(action)
+    second = date()
+    assert second > first + 1000
+    env.step("noop(5000)")
+    env.step("tab_focus(0)")
+    assert date() > second + 5000
+    env.step("noop(2000)")
+    env.step("tab_focus(1)")
+    assert date() > second + 7000
+    env.reset(seed=0)
+    assert date() == first
