@@ -40,6 +40,8 @@ _FLAGS = (
     "--enable-begin-frame-control",
     "--run-all-compositor-stages-before-draw",
     "--deterministic-mode",
+    # Animated pictures show their first image: they would keep the time between frames, not the page's.
+    "--blink-settings=imageAnimationPolicy=2",
     # All frames of a tab in one process, which makes them one clock; pages that are gone back to load again; and one
     # document after another in the same frame, or a click goes to the one before while the new one is not drawn yet.
     "--disable-site-isolation-trials",

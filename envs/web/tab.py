@@ -15,6 +15,9 @@ from .protocol import BrowserLost, Connection, Event, ProtocolError
 _LOAD_QUANTUM = 20.0
 _FRAME_PATIENCE = 0.05
 _UNSHOWN_PATIENCE = 10
+# Milliseconds that Chromium is told to lie between frames.  What its compositor changes by itself it draws before the
+# page's own changes unless it expects these within that time, and then may wait for both at once, forever.
+_FRAME_INTERVAL = 1000.0
 _LONGEST_LOAD = 10_000.0
 # Whether the document can be shown: it has a body, and its style sheets are there.
 _SHOWN = "document.body !== null && [...document.querySelectorAll('link[rel~=stylesheet]')].every(link => link.sheet)"
@@ -235,7 +238,9 @@ class Tab:
         return self.main_frame not in self._loading or (shown and not self._leaving)
 
     async def _draw(self, image: bool = False) -> None:
-        params: dict[str, Any] = {"screenshot": {"format": "png", "optimizeForSpeed": True}} if image else {}
+        params: dict[str, Any] = {"interval": _FRAME_INTERVAL}
+        if image:
+            params["screenshot"] = {"format": "png", "optimizeForSpeed": True}
         if self._ticks_base is not None:
             # A frame at the time of the one before would never be drawn.
             self._drawn = max(self._ticks_base + self._elapsed, self._drawn + 0.1)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import time
 from collections.abc import Iterator, MutableMapping
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from palestra.envs.web import tab
 from palestra.envs.web.env import WebEnv
@@ -29,6 +32,7 @@ const times = [], next = (time) => {{
 requestAnimationFrame(next);
 onclick = (event) => document.title = event.timeStamp;
 </script>"""
+COUNT = "let frames = 0; (function next() { number.textContent = ++frames; requestAnimationFrame(next); })();"
 PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9" height="9" fill="red"/></svg>'
 
 
@@ -64,6 +68,24 @@ def test_a_picture_that_waits_for_a_frame_gets_one(env: WebEnv) -> None:
         env.reset(seed=0)
         seen = env.step("click('a2')")[0]["screenshot"].astype(int)
         assert (seen[..., 0] - seen[..., 1] > 200).any()
+
+
+def test_animated_pictures_stand_still() -> None:
+    reel = io.BytesIO()
+    first, *others = (Image.new("RGB", (9, 9), color) for color in ("red", "lime", "blue"))
+    first.save(reel, "GIF", save_all=True, append_images=others, duration=100, loop=0)
+    picture = base64.b64encode(reel.getvalue()).decode()
+
+    async def busy(scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
+        await reply(send, f"<img src='data:image/gif;base64,{picture}'><p id='number'></p><script>{COUNT}</script>")
+
+    pool = BrowserPool(timeout=5)
+    env = WebEnv("http://busy.test/", sites={"busy.test": busy}, observation="dict", viewport=(40, 40), pool=pool)
+    for _ in range(60):
+        seen = [env.reset(seed=0)[0], *(env.step("noop(50)")[0] for _ in range(10))]
+        assert all((one["screenshot"][10, 10] == (255, 0, 0)).all() for one in seen)
+    env.close()
+    pool.close()
 
 
 def test_each_episode_begins_at_the_same_time(env: WebEnv) -> None:

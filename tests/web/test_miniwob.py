@@ -218,6 +218,19 @@ def test_two_thousand_resets_leak_nothing() -> None:
     assert memory[1] < 1.3 * memory[0]
 
 
+@pytest.mark.slow
+def test_a_page_whose_pictures_change_can_be_left() -> None:
+    pool = BrowserPool(timeout=10)
+    envs = [MiniWoB("social-media", pool=pool) for _ in range(3)]
+    for number in range(400):
+        env = envs[number % len(envs)]
+        env.reset(seed=number)
+        for _ in range(number % 4):
+            if env.step(env.oracle())[2]:
+                break
+    pool.close()
+
+
 def _session(process: Path) -> int:
     try:
         return int((process / "stat").read_text().rpartition(")")[2].split()[3])
