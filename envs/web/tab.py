@@ -15,8 +15,8 @@ from .protocol import BrowserLost, Connection, Event, ProtocolError
 _LOAD_QUANTUM = 20.0
 _FRAME_PATIENCE = 0.05
 _UNSHOWN_PATIENCE = 10
-# Milliseconds that Chromium is told to lie between frames.  What its compositor changes by itself it draws before the
-# page's own changes unless it expects these within that time, and then may wait for both at once, forever.
+# Milliseconds that Chromium is told to lie between two frames.  If it expects the page to take longer, its compositor
+# draws changes of its own, such as a decoded picture, before those of the page, and then waits for both, forever.
 _FRAME_INTERVAL = 1000.0
 _LONGEST_LOAD = 10_000.0
 # Whether the document can be shown: it has a body, and its style sheets are there.
@@ -224,8 +224,8 @@ class Tab:
     async def _shown(self) -> bool:
         """Whether a frame can be drawn.
 
-        A document that cannot be shown yet may answer for a frame no sooner than the machine's clock has reached the
-        time of that frame, and the page's clock is often minutes ahead.
+        While a document cannot be shown yet, or is about to take another's place, a frame may have no answer before the
+        machine's clock has reached the time of that frame, and the page's clock is often minutes ahead.
         """
         return self.real_time or self.main_frame not in self._loading or await self._ready()
 
