@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Mapping, MutableMapping
 from typing import Any
@@ -117,7 +118,7 @@ class WebShopInBrowser(ReplayedEnv):
         """Open a goal's search page; the ``options`` are those of the text form."""
         self._shop.np_random = self.np_random
         _, info = self._shop.reset(options=dict(options))
-        self._session.begin(info)
+        self._session.begin(copy.deepcopy(info))
         self._goal_number = info["goal"]["number"]
         return Start(f"http://{HOST}/", info["goal"]["instruction"], info)
 
@@ -132,7 +133,7 @@ class WebShopInBrowser(ReplayedEnv):
     async def judge(self) -> Judgement:
         """The score of the purchase, which ends the episode."""
         session = self._session
-        return Judgement(session.reward if session.done else 0.0, session.done, dict(session.info))
+        return Judgement(session.reward if session.done else 0.0, session.done, copy.deepcopy(session.info))
 
     def oracle(self) -> str:
         """The next action of the text form's solver, in the browser."""

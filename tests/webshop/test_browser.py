@@ -27,6 +27,18 @@ def test_a_purchase_in_the_browser() -> None:
     env.close()
 
 
+def test_what_was_told_is_ones_own() -> None:
+    env = WebShopInBrowser()
+    _, told = env.reset(seed=0)
+    told["goal"].clear()
+    infos = [env.step("noop(1)")[4] for _ in range(2)]
+    assert infos[0] == infos[1]
+    assert infos[0]["goal"]["instruction"]
+    infos[0]["goal"].clear()
+    assert infos[1]["goal"]
+    env.close()
+
+
 @pytest.fixture(scope="module")
 def browsed(contract: Path, traces: dict[str, Any]) -> Any:
     env = WebShopInBrowser(
