@@ -14,7 +14,7 @@ from .protocol import BrowserLost, Connection, Event, ProtocolError
 
 _LOAD_QUANTUM = 20.0
 _FRAME_PATIENCE = 0.05
-_UNSHOWN_PATIENCE = 10
+_UNSHOWN_PATIENCE, _LOAD_PATIENCE = 10, 100
 # Milliseconds that Chromium is told to lie between two frames.  If it expects the page to take longer, its compositor
 # draws changes of its own, such as a decoded picture, before those of the page, and then waits for both, forever.
 _FRAME_INTERVAL = 1000.0
@@ -178,10 +178,13 @@ class Tab:
 
     async def _still_loading(self) -> bool:
         """Whether a document is loaded that needs more time for it: what it can do without is waited for."""
-        heard = -1
-        while self.loading and heard != self._heard:
+        for _ in range(_LOAD_PATIENCE):  # some pages are never done
             heard = self._heard
+            if not self.loading:
+                break
             await self._ready()
+            if heard == self._heard:
+                break
         return self.loading
 
     async def _advance(self, milliseconds: float) -> None:
